@@ -1,0 +1,10 @@
+/** Time, and the only place that asks the operating system for it. Any thread. */
+#pragma once
+
+#include "kontor/date.h"
+
+/** UTC microseconds. KONTOR_TEST_NOW=YYYY-MM-DD in the environment fixes the day for tests and
+ * demos. */
+kt_instant_us clock_now(void);
+/** Microseconds that never run backwards; only differences mean anything. */
+int64_t clock_monotonic_us(void);

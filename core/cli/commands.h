@@ -1,0 +1,25 @@
+/** Private to core/cli: every command, in the order in which help lists them. */
+#pragma once
+
+#include "cli/cli.h"
+
+#define COMMANDS_FOREACH(X)                                                                        \
+    X(command_ping)                                                                                \
+    X(command_call)                                                                                \
+    X(command_describe)                                                                            \
+    X(command_get)                                                                                 \
+    X(command_search)                                                                              \
+    X(command_import)                                                                              \
+    X(command_module_list)                                                                         \
+    X(command_module_enable)                                                                       \
+    X(command_module_disable)                                                                      \
+    X(command_rules_list)                                                                          \
+    X(command_rules_push)                                                                          \
+    X(command_rules_remove)                                                                        \
+    X(command_user_list)                                                                           \
+    X(command_user_add)                                                                            \
+    X(command_user_passwd)
+
+#define COMMANDS_DECLARE(name) extern const struct cli_command name;
+COMMANDS_FOREACH(COMMANDS_DECLARE)
+#undef COMMANDS_DECLARE

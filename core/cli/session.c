@@ -1,0 +1,201 @@
+/* The conversation with the server: connected and logged in at the first question. */
+#include "cli/cli.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "cli/json.h"
+#include "cli/table.h"
+
+#define CELL_WIDTH_MIN 20
+
+static void say(const char *bytes, size_t length)
+{
+    struct text line = {.at = NULL};
+    text_add_word(&line, "kontor: ");
+    text_add_safe(&line, bytes, length);
+    text_add_word(&line, "\n");
+    fflush(stdout);
+    fwrite(line.at, 1, line.length, stderr);
+    text_free(&line);
+}
+
+enum cli_exit cli_fail(const struct cli *cli, enum cli_exit code, const char *english,
+                       const char *chinese, ...)
+{
+    char message[2048];
+    va_list arguments;
+    va_start(arguments, chinese);
+    vsnprintf(message, sizeof message, cli->chinese ? chinese : english, arguments);
+    va_end(arguments);
+    say(message, strlen(message));
+    return code;
+}
+
+static void add_attribute(struct text *line, const char *name, const char *value, bool *first)
+{
+    if (!value[0])
+        return;
+    text_add_format(line, "%s%s: ", *first ? " (" : ", ", name);
+    text_add_word(line, value);
+    *first = false;
+}
+
+void cli_report(const struct cli *cli, const struct client_error *error, const char *where)
+{
+    struct text line = {.at = NULL};
+    bool first = true;
+    text_add_word(&line, where);
+    text_add_word(&line, cli->chinese ? error->message_zh : error->message);
+    add_attribute(&line, "field", error->field, &first);
+    add_attribute(&line, "code", error->code, &first);
+    add_attribute(&line, "rule", error->rule, &first);
+    if (!first)
+        text_add_word(&line, ")");
+    say(line.at, line.length);
+    if (error->details) {
+        line.length = 0;
+        text_add_word(&line, "details: ");
+        json_write(&line, error->details, false);
+        say(line.at, line.length);
+    }
+    text_free(&line);
+}
+
+static enum cli_exit report_lost(const struct cli *cli, enum client_status status)
+{
+    const struct client_error *error = client_error(cli->client);
+    enum cli_exit code = status == CLIENT_INVALID ? CLI_USAGE : CLI_LOST;
+    return cli_fail(cli, code, "%s", "%s", cli->chinese ? error->message_zh : error->message);
+}
+
+/* The password for the user given, or the local administrator's. */
+static enum cli_exit find_secret(const struct cli *cli, const char *user,
+                                 const struct cli_target *target, struct cli_secret *secret)
+{
+    const char *environment_user = getenv("KONTOR_USER");
+    const char *environment_password = getenv("KONTOR_PASSWORD");
+    if (cli->password_stdin)
+        return cli_secret_stdin(cli, secret);
+    /* KONTOR_PASSWORD belongs to KONTOR_USER: it must not be tried on somebody else. */
+    bool belongs = !environment_user || !environment_user[0] || strcmp(environment_user, user) == 0;
+    if (environment_password && environment_password[0] && belongs) {
+        if (strlen(environment_password) >= sizeof secret->text)
+            return cli_fail(cli, CLI_LOGIN, "KONTOR_PASSWORD is too long", "KONTOR_PASSWORD 过长");
+        snprintf(secret->text, sizeof secret->text, "%s", environment_password);
+        return CLI_OK;
+    }
+    bool nobody_named = !cli->user && (!environment_user || !environment_user[0]);
+    if (nobody_named && target->password_file[0] &&
+        (access(target->password_file, F_OK) == 0 || !cli_has_terminal()))
+        return cli_secret_file(cli, target->password_file, secret);
+    char prompt[256];
+    snprintf(prompt, sizeof prompt,
+             cli->chinese ? "%.100s 的密码: " : "Password of %.100s: ", user);
+    return cli_secret_prompt(cli, prompt, secret);
+}
+
+static enum cli_exit log_in(struct cli *cli, const struct cli_target *target)
+{
+    const char *user = cli->user ? cli->user : getenv("KONTOR_USER");
+    if (!user || !user[0])
+        user = "admin";
+    struct cli_secret secret = {.text = ""};
+    enum cli_exit code = find_secret(cli, user, target, &secret);
+    if (code != CLI_OK)
+        return code;
+    struct client_reply reply;
+    enum client_status status = client_login(cli->client, user, secret.text, &reply);
+    cli_secret_wipe(&secret);
+    if (status == CLIENT_REFUSED) {
+        cli_report(cli, reply.error, "");
+        bool not_our_fault =
+            strcmp(reply.error->code, "busy") == 0 || strcmp(reply.error->code, "internal") == 0;
+        code = not_our_fault ? CLI_REFUSED : CLI_LOGIN;
+    } else if (status != CLIENT_OK) {
+        code = report_lost(cli, status);
+    }
+    client_reply_free(&reply);
+    return code;
+}
+
+static enum cli_exit begin(struct cli *cli)
+{
+    struct cli_target target;
+    enum cli_exit code = cli_find_target(cli, &target);
+    if (code != CLI_OK)
+        return code;
+    const struct client_options options = {
+        .socket_path = target.address ? NULL : target.socket,
+        .address = target.address,
+        .timeout_ms =
+            cli->timeout_s == 0 || cli->timeout_s > 86400 ? -1 : (int)cli->timeout_s * 1000,
+    };
+    cli->client = client_new(&options);
+    if (!cli->client)
+        return cli_fail(cli, CLI_LOST, "out of memory", "内存不足");
+    enum client_status status = client_connect(cli->client);
+    if (status != CLIENT_OK)
+        return report_lost(cli, status);
+    return cli->no_login ? CLI_OK : log_in(cli, &target);
+}
+
+enum cli_exit cli_ask(struct cli *cli, const char *method, const msgpack_object *params,
+                      struct client_reply *reply)
+{
+    *reply = (struct client_reply){.result = build_nil()};
+    if (!cli->client) {
+        enum cli_exit code = begin(cli);
+        if (code != CLI_OK)
+            return code;
+    }
+    enum client_status status = client_call(cli->client, method, params, reply);
+    if (status == CLIENT_REFUSED)
+        return CLI_REFUSED;
+    return status == CLIENT_OK ? CLI_OK : report_lost(cli, status);
+}
+
+enum cli_exit cli_call(struct cli *cli, const char *method, const msgpack_object *params,
+                       struct client_reply *reply)
+{
+    enum cli_exit code = cli_ask(cli, method, params, reply);
+    if (code == CLI_REFUSED && reply->error)
+        cli_report(cli, reply->error, "");
+    return code;
+}
+
+void cli_print(const struct cli *cli, const msgpack_object *value)
+{
+    struct text out = {.at = NULL};
+    if (cli->json) {
+        json_write(&out, value, true);
+        text_add_word(&out, "\n");
+    } else {
+        struct table_style style = {.chinese = cli->chinese};
+        struct winsize size;
+        if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
+            style.cell_width = size.ws_col / 2 > CELL_WIDTH_MIN ? size.ws_col / 2 : CELL_WIDTH_MIN;
+        table_write(&out, value, &style);
+    }
+    fwrite(out.at, 1, out.length, stdout);
+    text_free(&out);
+}
+
+enum cli_exit cli_call_and_print(struct cli *cli, const char *method, const msgpack_object *params)
+{
+    struct client_reply reply;
+    enum cli_exit code = cli_call(cli, method, params, &reply);
+    if (code == CLI_OK)
+        cli_print(cli, &reply.result);
+    client_reply_free(&reply);
+    return code;
+}
+
+void cli_session_end(struct cli *cli)
+{
+    client_free(cli->client);
+    cli->client = NULL;
+}

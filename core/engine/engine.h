@@ -1,0 +1,66 @@
+/** The engine room: takes requests from rpc/, runs each in its own transaction, gives back the
+ * reply.
+ *
+ *  One writer thread takes what is queued, runs each write in a nested transaction, commits them
+ *  together once, and only then releases their replies. Reader threads serve reads from renewed
+ *  read transactions and never wait for the writer. The set of modules, methods and rules in force
+ *  is one immutable registry that is swapped after the commit that changed it. */
+#pragma once
+
+#include <msgpack.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kontor/status.h"
+
+struct engine;
+
+struct engine_options {
+    const char *folder;      /**< Data folder. */
+    const char *plugins;     /**< Folder of NAME/NAME.so. */
+    unsigned readers;        /**< Reader threads; 0: one per processor, at most 8. */
+    uint64_t map_size_bytes; /**< 0: the store's default. */
+    bool unsafe_no_sync;     /**< Tests only. */
+};
+
+/** Who is at the other end of a connection. Written only by auth.* methods, which rpc/ runs alone
+ *  on their connection: no request of a session is in flight while it changes. */
+struct engine_session {
+    uint64_t user_id; /**< 0: not logged in. */
+    char user_name[128];
+};
+
+/** One request on its way. Made by rpc/, which keeps it alive until `done`. */
+struct engine_request {
+    struct engine_request *next; /**< Engine's. */
+    struct engine_session *session;
+    uint32_t msgid;
+    const char *method; /**< Not NUL-terminated; in the frame. */
+    size_t method_length;
+    const char *params; /**< The packed params value, in the frame. */
+    size_t params_size;
+    msgpack_sbuffer
+        reply; /**< The whole response message [1, msgid, error, result]; initialised by rpc/. */
+    /** Called once, on an engine thread (or inside engine_submit). */
+    void (*done)(struct engine_request *request);
+    void *owner; /**< rpc/'s. */
+};
+
+/** Opens the data folder (created when missing), loads plugins, builds the registry, makes the
+ *  administrator on first start. `why` (>= 512 bytes) tells people what is wrong on failure. */
+enum kt_status engine_open(const struct engine_options *options, struct engine **out, char *why,
+                           size_t why_size);
+/** Start threads. */
+enum kt_status engine_start(struct engine *engine);
+/** Queue a request; it always ends in done(), with error `busy` when the queue is full. */
+void engine_submit(struct engine *engine, struct engine_request *request);
+/** Must this method run alone on its connection? (auth.*) */
+bool engine_method_is_exclusive(const char *method, size_t length);
+/** Finish everything queued, stop the threads. Later submissions end in `busy`. */
+void engine_stop(struct engine *engine);
+void engine_close(struct engine *engine);
+
+/** Pack an error response that needs no engine, e.g. for a malformed frame. */
+void engine_pack_error(msgpack_sbuffer *reply, uint32_t msgid, enum kt_status status,
+                       const char *field, const char *message, const char *message_zh);

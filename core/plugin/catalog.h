@@ -1,0 +1,39 @@
+/** Plugins on disk: finding, loading and checking them.
+ *
+ *  Every NAME/NAME.so of the plugin folder is opened once at start and stays open. All are checked
+ *  before any takes part; one that is wrong is left out with a log line that says why. The
+ * catalogue is in dependency order and never changes while the server runs. */
+#pragma once
+
+#include "kontor/plugin.h"
+
+struct plugin_rule_file {
+    char *name; /**< "discount.lua" */
+    char *text;
+    size_t size;
+};
+
+struct plugin_entry {
+    const struct kt_plugin *plugin;
+    struct plugin_rule_file *rules; /**< The module's default rules. */
+    size_t rule_count;
+    bool builtin; /**< Part of the server: always enabled. */
+};
+
+struct plugin_catalog {
+    struct plugin_entry *entries;
+    size_t count;
+};
+
+/** `builtins` come first. A missing folder is an empty one. KT_INVALID with `why` only for builtins
+ *  or a folder that cannot be read. */
+enum kt_status plugin_catalog_load(const char *folder, const struct kt_plugin *const *builtins,
+                                   size_t builtin_count, struct plugin_catalog *out, char *why,
+                                   size_t why_size);
+void plugin_catalog_free(struct plugin_catalog *catalog);
+/** NULL when unknown. */
+const struct plugin_entry *plugin_find(const struct plugin_catalog *catalog, const char *name);
+
+/** check.c: the declarations of one plugin: abi, names, types. */
+enum kt_status plugin_check(const struct kt_plugin *plugin, bool builtin, char *why,
+                            size_t why_size);

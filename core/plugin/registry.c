@@ -1,0 +1,258 @@
+#include "plugin/registry.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "plugin/state.h"
+#include "record/record.h"
+
+static void *must(void *memory)
+{
+    if (!memory)
+        abort();
+    return memory;
+}
+
+/* --- What the record engine needs from above --- */
+
+static enum kt_status rules_before(struct kt_ctx *ctx, const struct record_step *step,
+                                   struct kt_map *record, bool *changed)
+{
+    *changed = false;
+    return script_run_before(ctx->registry->rules, ctx, step, record, changed);
+}
+
+static enum kt_status rules_after(struct kt_ctx *ctx, const struct record_step *step,
+                                  const msgpack_object *record)
+{
+    return script_run_after(ctx->registry->rules, ctx, step, record);
+}
+
+static enum kt_status announce(struct kt_ctx *ctx, const struct kt_event *event)
+{
+    return bus_announce(ctx, &ctx->registry->handlers, event);
+}
+
+static bool may(const struct kt_ctx *ctx, const char *permission)
+{
+    return access_may(ctx, &ctx->registry->access, permission);
+}
+
+static bool topic_declared(const struct kt_ctx *ctx, const char *topic)
+{
+    const struct registry *registry = ctx->registry;
+    for (size_t m = 0; m < registry->catalog->count; m++) {
+        const struct kt_plugin *plugin = registry->modules[m].plugin;
+        for (size_t i = 0; registry->modules[m].enabled && i < plugin->events.count; i++)
+            if (strcmp(plugin->events.at[i].name, topic) == 0)
+                return true;
+    }
+    return false;
+}
+
+static const struct context_host host = {.rules_before = rules_before,
+                                         .rules_after = rules_after,
+                                         .announce = announce,
+                                         .has_role = access_has_role,
+                                         .may = may,
+                                         .topic_declared = topic_declared};
+
+void registry_use(struct kt_ctx *ctx, const struct registry *registry)
+{
+    ctx->registry = registry;
+    ctx->schema = registry ? registry->schema : NULL;
+    ctx->host = &host;
+}
+
+/* --- Methods --- */
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct registry_method *)a)->name,
+                  ((const struct registry_method *)b)->name);
+}
+
+static bool has_method(const struct registry *registry, const char *name)
+{
+    for (size_t i = 0; i < registry->method_count; i++)
+        if (strcmp(registry->methods[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static size_t count_methods(const struct registry *registry)
+{
+    size_t count = 0;
+    for (size_t m = 0; m < registry->catalog->count; m++) {
+        const struct kt_plugin *plugin = registry->modules[m].plugin;
+        count += plugin->methods.count;
+        for (size_t e = 0; e < plugin->entities.count; e++)
+            count += plugin->entities.at[e]->transitions.count;
+    }
+    return count;
+}
+
+static void add_transitions(struct registry *registry, const struct schema_entity *entity)
+{
+    for (size_t i = 0; i < entity->decl->transitions.count; i++) {
+        const struct kt_transition *transition = &entity->decl->transitions.at[i];
+        size_t size = strlen(entity->name) + strlen(transition->verb) + 2;
+        char *name = must(msgpack_zone_malloc(registry->schema->memory, size));
+        strcpy(name, entity->name);
+        strcat(strcat(name, "."), transition->verb);
+        if ((transition->flags & KT_BY_SERVER) || has_method(registry, name))
+            continue;
+        registry->methods[registry->method_count++] =
+            (struct registry_method){.name = name,
+                                     .permission = name,
+                                     .kind = REGISTRY_TRANSITION,
+                                     .writes = true,
+                                     .entity = entity,
+                                     .transition = transition,
+                                     .label = transition->label};
+    }
+}
+
+static void fill_methods(struct registry *registry)
+{
+    registry->methods = must(calloc(count_methods(registry) + 1, sizeof(*registry->methods)));
+    for (size_t m = 0; m < registry->catalog->count; m++) {
+        const struct kt_plugin *plugin = registry->modules[m].plugin;
+        for (size_t i = 0; registry->modules[m].enabled && i < plugin->methods.count; i++) {
+            const struct kt_method *decl = &plugin->methods.at[i];
+            registry->methods[registry->method_count++] = (struct registry_method){
+                .name = decl->name,
+                .permission = decl->permission ? decl->permission : decl->name,
+                .kind = REGISTRY_PLAIN,
+                .writes = decl->flags & KT_WRITE,
+                .decl = decl,
+                .label = decl->label};
+        }
+    }
+    for (size_t i = 0; i < registry->schema->entity_count; i++)
+        if (registry->schema->entities[i].enabled)
+            add_transitions(registry, &registry->schema->entities[i]);
+    qsort(registry->methods, registry->method_count, sizeof(*registry->methods), by_name);
+}
+
+const struct registry_method *registry_method(const struct registry *registry, const char *name,
+                                              size_t length)
+{
+    size_t low = 0, high = registry->method_count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        const char *there = registry->methods[middle].name;
+        int order = strncmp(there, name, length);
+        if (order == 0)
+            order = there[length] != '\0';
+        if (order == 0)
+            return &registry->methods[middle];
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+bool registry_module_enabled(const struct registry *registry, const char *name)
+{
+    for (size_t m = 0; m < registry->catalog->count; m++)
+        if (strcmp(registry->modules[m].plugin->name, name) == 0)
+            return registry->modules[m].enabled;
+    return false;
+}
+
+bool kt_module_enabled(const struct kt_ctx *ctx, const char *module)
+{
+    return registry_module_enabled(ctx->registry, module);
+}
+
+/* --- Life --- */
+
+static void registry_free(struct registry *registry)
+{
+    script_set_free(registry->rules);
+    bus_table_free(&registry->handlers);
+    access_table_free(&registry->access);
+    schema_free(registry->schema);
+    free(registry->methods);
+    free(registry->modules);
+    free(registry);
+}
+
+void registry_hold(struct registry *registry)
+{
+    atomic_fetch_add_explicit(&registry->references, 1, memory_order_relaxed);
+}
+
+void registry_release(struct registry *registry)
+{
+    if (registry && atomic_fetch_sub_explicit(&registry->references, 1, memory_order_acq_rel) == 1)
+        registry_free(registry);
+}
+
+static enum kt_status build_schema(struct kt_ctx *ctx, struct registry *registry,
+                                   const char *currency)
+{
+    char why[512];
+    if (schema_build(registry->modules, registry->catalog->count, currency, ctx->txn,
+                     &registry->schema, why, sizeof(why)) == KT_OK)
+        return KT_OK;
+    return kt_fail(ctx, KT_INVALID, NULL, "the modules do not fit together: %s", "模块不兼容：%s",
+                   why);
+}
+
+/* The currency is a setting, and reading a setting takes a schema: build, look, and build again in
+ * the rare case that it is not the default. */
+static enum kt_status build_schema_for_currency(struct kt_ctx *ctx, struct registry *registry)
+{
+    KT_TRY(build_schema(ctx, registry, "EUR"));
+    registry_use(ctx, registry);
+    const char *currency = kt_setting(ctx, "company.currency", "EUR");
+    if (strcmp(currency, "EUR") == 0)
+        return KT_OK;
+    struct schema *first = registry->schema;
+    enum kt_status status = build_schema(ctx, registry, currency);
+    schema_free(first);
+    if (status != KT_OK)
+        registry->schema = NULL;
+    return status;
+}
+
+static enum kt_status build_parts(struct kt_ctx *ctx, struct registry *registry)
+{
+    size_t count = registry->catalog->count;
+    registry->modules = must(calloc(count + 1, sizeof(*registry->modules)));
+    for (size_t i = 0; i < count; i++) {
+        const struct plugin_entry *entry = &registry->catalog->entries[i];
+        struct module_state state;
+        KT_TRY(module_state_load(ctx, entry->plugin->name, &state));
+        registry->modules[i] =
+            (struct schema_module){entry->plugin, entry->builtin || state.enabled};
+    }
+    KT_TRY(build_schema_for_currency(ctx, registry));
+    bus_table_build(&registry->handlers, registry->modules, count);
+    access_table_build(&registry->access, registry->modules, count);
+    fill_methods(registry);
+    registry_use(ctx, registry);
+    return registry_rules_build(ctx, registry, &registry->rules);
+}
+
+enum kt_status registry_build(struct kt_ctx *ctx, const struct plugin_catalog *catalog,
+                              struct registry **out)
+{
+    const struct registry *before = ctx->registry;
+    struct registry *registry = must(calloc(1, sizeof(*registry)));
+    atomic_init(&registry->references, 1);
+    registry->catalog = catalog;
+    enum kt_status status = build_parts(ctx, registry);
+    if (status != KT_OK) {
+        registry_free(registry);
+        registry_use(ctx, before);
+        return status;
+    }
+    registry_use(ctx, registry);
+    *out = registry;
+    return KT_OK;
+}

@@ -1,0 +1,66 @@
+/** The registry: everything that is in force, as one immutable snapshot.
+ *
+ *  Built inside a write transaction from the catalogue, the modules' states and the rules in the
+ *  data; published after that transaction committed; freed when the last request that used it has
+ *  ended. Enabling a module or pushing rules makes a new one. */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "access/access.h"
+#include "bus/bus.h"
+#include "plugin/catalog.h"
+#include "script/script.h"
+
+enum registry_kind { REGISTRY_PLAIN, REGISTRY_TRANSITION };
+
+struct registry_method {
+    const char *name;
+    const char *permission; /**< "" when the method checks for itself. */
+    enum registry_kind kind;
+    bool writes;
+    const struct kt_method *decl;           /**< REGISTRY_PLAIN. */
+    const struct schema_entity *entity;     /**< REGISTRY_TRANSITION. */
+    const struct kt_transition *transition; /**< First row of that verb. */
+    struct kt_label label;
+};
+
+struct registry {
+    atomic_uint references;
+    const struct plugin_catalog *catalog;
+    struct schema_module *modules; /**< As many as the catalogue has, in its order. */
+    struct schema *schema;
+    struct bus_table handlers;
+    struct access_table access;
+    struct registry_method *methods; /**< Sorted by name. */
+    size_t method_count;
+    struct script_set *rules; /**< Used by the writer only. */
+};
+
+/** Build from what the transaction of `ctx` holds. On success ctx->registry and ctx->schema are the
+ *  new ones; the caller owns the one reference. On failure ctx is as it was, with an error. */
+enum kt_status registry_build(struct kt_ctx *ctx, const struct plugin_catalog *catalog,
+                              struct registry **out);
+void registry_hold(struct registry *registry);
+void registry_release(struct registry *registry); /**< NULL is fine. */
+/** Make `ctx` work under this registry. */
+void registry_use(struct kt_ctx *ctx, const struct registry *registry);
+
+const struct registry_method *registry_method(const struct registry *registry, const char *name,
+                                              size_t length);
+bool registry_module_enabled(const struct registry *registry, const char *name);
+
+/** Change a module's state in the data (not in force until a registry is built from it). The errors
+ *  name what is required or what still needs it. First enabling runs `install` after the build. */
+enum kt_status registry_enable(struct kt_ctx *ctx, const char *module, struct registry **out);
+enum kt_status registry_disable(struct kt_ctx *ctx, const char *module, struct registry **out);
+/** Answer module.list. */
+enum kt_status registry_reply_modules(struct kt_ctx *ctx);
+
+/** Rules in the data: files a consultant pushed. Each builds the registry that has them. */
+enum kt_status registry_rules_push(struct kt_ctx *ctx, const msgpack_object *files, bool replace,
+                                   struct registry **out);
+enum kt_status registry_rules_remove(struct kt_ctx *ctx, const char *file, struct registry **out);
+enum kt_status registry_rules_build(struct kt_ctx *ctx, const struct registry *registry,
+                                    struct script_set **out);
+enum kt_status registry_reply_rules(struct kt_ctx *ctx);

@@ -1,0 +1,155 @@
+/* What plugins call (include/kontor/record.h, event.h, plugin.h): the record engine on behalf of
+ * the server's own code. */
+#include <string.h>
+
+#include "record/record_internal.h"
+
+static enum kt_status find_entity(struct kt_ctx *ctx, const char *name,
+                                  const struct schema_entity **out)
+{
+    return record_entity(ctx, name, strlen(name), out);
+}
+
+enum kt_status kt_record_get(struct kt_ctx *ctx, const char *name, uint64_t id,
+                             const msgpack_object **out)
+{
+    const struct schema_entity *entity;
+    KT_TRY(find_entity(ctx, name, &entity));
+    return record_load(ctx, entity, id, out);
+}
+
+enum kt_status kt_record_find(struct kt_ctx *ctx, const char *name, const char *field,
+                              msgpack_object value, const msgpack_object **out)
+{
+    const struct schema_entity *entity;
+    *out = NULL;
+    KT_TRY(find_entity(ctx, name, &entity));
+    for (size_t i = 0; i < entity->index_count; i++) {
+        const struct schema_index *index = &entity->indexes[i];
+        if (!index->unique || index->path_count != 1 || index->paths[0].line ||
+            strcmp(index->paths[0].field->decl->name, field) != 0)
+            continue;
+        struct key key;
+        struct store_slice found;
+        record_index_begin(&key, index);
+        record_key_add(&key, index->paths[0].field, &value);
+        if (key.overflow || store_get(ctx->txn, key_slice(&key), &found) != KT_OK)
+            return KT_OK;
+        uint64_t id;
+        memcpy(&id, found.at, sizeof(id));
+        KT_TRY(record_load(ctx, entity, id, out));
+        if (key.cut && !kt_equal(kt_get(*out, field), &value))
+            *out = NULL;
+        return KT_OK;
+    }
+    return kt_fail(ctx, KT_INVALID, field, "%s of %s is not a unique field", "%s（%s）不是唯一字段",
+                   field, name);
+}
+
+enum kt_status kt_record_create(struct kt_ctx *ctx, const char *name, const struct kt_map *values,
+                                uint64_t *out_id)
+{
+    const struct schema_entity *entity;
+    KT_TRY(find_entity(ctx, name, &entity));
+    return record_create(ctx, entity, &values->object, RECORD_BY_SERVER, out_id);
+}
+
+enum kt_status kt_record_update(struct kt_ctx *ctx, const char *name, uint64_t id,
+                                const struct kt_map *values)
+{
+    const struct schema_entity *entity;
+    KT_TRY(find_entity(ctx, name, &entity));
+    return record_update(ctx, entity, id, 0, &values->object, RECORD_BY_SERVER);
+}
+
+enum kt_status kt_record_delete(struct kt_ctx *ctx, const char *name, uint64_t id)
+{
+    const struct schema_entity *entity;
+    KT_TRY(find_entity(ctx, name, &entity));
+    return record_delete(ctx, entity, id, 0, RECORD_BY_SERVER);
+}
+
+enum kt_status kt_record_transition(struct kt_ctx *ctx, const char *name, uint64_t id,
+                                    const char *verb, const struct kt_map *params)
+{
+    const struct schema_entity *entity;
+    KT_TRY(find_entity(ctx, name, &entity));
+    return record_transition(ctx, entity, id, 0, verb, params ? &params->object : NULL,
+                             RECORD_BY_SERVER);
+}
+
+struct found {
+    const msgpack_object **at;
+    size_t count;
+    size_t capacity;
+};
+
+static enum kt_status keep(struct kt_ctx *ctx, void *argument, uint64_t id,
+                           struct store_slice bytes, const msgpack_object *record)
+{
+    struct found *found = argument;
+    (void)id;
+    (void)record;
+    if (found->count == KT_QUERY_MAX)
+        return kt_fail(ctx, KT_TOO_LARGE, NULL,
+                       "more than %d records match; go through them in pages",
+                       "匹配记录超过 %d 条，请分页处理", KT_QUERY_MAX);
+    if (found->count == found->capacity) {
+        size_t grown = found->capacity ? found->capacity * 2 : 16;
+        const msgpack_object **wider = kt_alloc(ctx, sizeof(*wider) * grown);
+        if (found->count)
+            memcpy(wider, found->at, sizeof(*wider) * found->count);
+        found->at = wider;
+        found->capacity = grown;
+    }
+    msgpack_object *copy = kt_alloc(ctx, sizeof(*copy));
+    KT_TRY(context_unpack(ctx, bytes.at, bytes.size, true, copy));
+    found->at[found->count++] = copy;
+    return context_check_memory(ctx);
+}
+
+enum kt_status kt_record_search(struct kt_ctx *ctx, const struct kt_query *query,
+                                const msgpack_object ***out, size_t *out_count)
+{
+    const struct schema_entity *entity;
+    struct record_query *compiled;
+    struct found found = {0};
+    struct kt_list *where = kt_list_new(ctx);
+    KT_TRY(find_entity(ctx, query->entity, &entity));
+    for (size_t i = 0; i < query->where_count; i++) {
+        struct kt_list *term = kt_list_new(ctx);
+        kt_list_add(term, kt_text(query->where[i].field));
+        kt_list_add(term, kt_text(query->where[i].op));
+        kt_list_add(term, query->where[i].value);
+        kt_list_add(where, term->object);
+    }
+    KT_TRY(record_query_compile(ctx, entity, &where->object, query->order, &compiled));
+    KT_TRY(record_query_run(ctx, compiled, query->limit, NULL, keep, &found, NULL));
+    *out = found.at;
+    *out_count = found.count;
+    return KT_OK;
+}
+
+enum kt_status kt_emit(struct kt_ctx *ctx, const char *topic, const char *entity, uint64_t id,
+                       const struct kt_map *payload)
+{
+    if (!ctx->host->topic_declared(ctx, topic))
+        return kt_fail(ctx, KT_INTERNAL, NULL, "topic %s is not declared by its module",
+                       "模块未声明主题 %s", topic);
+    struct kt_event event = {
+        .topic = topic, .entity = entity, .id = id, .payload = payload ? &payload->object : NULL};
+    return ctx->host->announce(ctx, &event);
+}
+
+void kt_reply(struct kt_ctx *ctx, const msgpack_object *value)
+{
+    msgpack_packer packer;
+    msgpack_sbuffer_clear(&ctx->reply);
+    msgpack_packer_init(&packer, &ctx->reply, msgpack_sbuffer_write);
+    msgpack_pack_object(&packer, *value);
+}
+
+void kt_reply_map(struct kt_ctx *ctx, const struct kt_map *map)
+{
+    kt_reply(ctx, &map->object);
+}

@@ -1,0 +1,199 @@
+#include "record/context.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "kontor/limits.h"
+#include "kontor/record.h"
+
+/* A request that needs memory the machine does not have cannot be answered; dying keeps the disk
+ * right, since nothing uncommitted was acknowledged. */
+static void *must(void *memory)
+{
+    if (!memory) {
+        log_error("out of memory");
+        abort();
+    }
+    return memory;
+}
+
+void context_init(struct kt_ctx *ctx)
+{
+    ctx->arena = must(msgpack_zone_new(16384));
+    msgpack_sbuffer_init(&ctx->reply);
+}
+
+void context_deinit(struct kt_ctx *ctx)
+{
+    msgpack_zone_free(ctx->arena);
+    msgpack_sbuffer_destroy(&ctx->reply);
+}
+
+void context_reset(struct kt_ctx *ctx)
+{
+    msgpack_zone_clear(ctx->arena);
+    msgpack_sbuffer_clear(&ctx->reply);
+    if (ctx->reply.alloc > (1u << 20)) {
+        msgpack_sbuffer_destroy(&ctx->reply);
+        msgpack_sbuffer_init(&ctx->reply);
+    }
+    ctx->arena_used = 0;
+    ctx->arena_full = false;
+    ctx->error = (struct context_error){.details = {.type = MSGPACK_OBJECT_NIL}};
+    ctx->event_depth = 0;
+    ctx->event_count = 0;
+    ctx->save_depth = 0;
+    ctx->last_event = 0;
+}
+
+enum kt_status context_check_memory(struct kt_ctx *ctx)
+{
+    if (!ctx->arena_full)
+        return KT_OK;
+    return kt_fail(ctx, KT_TOO_LARGE, NULL, "the request needs more memory than is allowed",
+                   "请求所需内存超出限制");
+}
+
+void context_forgive(struct kt_ctx *ctx)
+{
+    ctx->error = (struct context_error){.details = {.type = MSGPACK_OBJECT_NIL}};
+}
+
+void context_error_details(struct kt_ctx *ctx, msgpack_object details)
+{
+    ctx->error.details = details;
+}
+
+void *kt_alloc(struct kt_ctx *ctx, size_t size)
+{
+    ctx->arena_used += size;
+    if (ctx->arena_used > KT_LIMIT_ARENA_BYTES)
+        ctx->arena_full = true;
+    void *memory = must(msgpack_zone_malloc(ctx->arena, size ? size : 1));
+    memset(memory, 0, size);
+    return memory;
+}
+
+void *context_copy(struct kt_ctx *ctx, const void *bytes, size_t size)
+{
+    void *copy = kt_alloc(ctx, size);
+    if (size)
+        memcpy(copy, bytes, size);
+    return copy;
+}
+
+static const char *format_list(struct kt_ctx *ctx, const char *format, va_list arguments)
+{
+    va_list again;
+    va_copy(again, arguments);
+    int length = vsnprintf(NULL, 0, format, again);
+    va_end(again);
+    if (length < 0)
+        return "";
+    char *text = kt_alloc(ctx, (size_t)length + 1);
+    vsnprintf(text, (size_t)length + 1, format, arguments);
+    return text;
+}
+
+const char *kt_format(struct kt_ctx *ctx, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    const char *text = format_list(ctx, format, arguments);
+    va_end(arguments);
+    return text;
+}
+
+enum kt_status kt_fail(struct kt_ctx *ctx, enum kt_status status, const char *field,
+                       const char *message_en, const char *message_zh, ...)
+{
+    if (ctx->error.status != KT_OK)
+        return ctx->error.status;
+    va_list arguments, again;
+    va_start(arguments, message_zh);
+    va_copy(again, arguments);
+    ctx->error.status = status;
+    ctx->error.field = field ? kt_format(ctx, "%s", field) : NULL;
+    ctx->error.message = format_list(ctx, message_en, arguments);
+    ctx->error.message_zh = format_list(ctx, message_zh, again);
+    va_end(again);
+    va_end(arguments);
+    return status;
+}
+
+enum kt_status context_unpack(struct kt_ctx *ctx, const void *bytes, size_t size, bool copy,
+                              msgpack_object *out)
+{
+    const char *at = copy ? context_copy(ctx, bytes, size) : bytes;
+    /* Objects are larger than their packed form; count them roughly. */
+    ctx->arena_used += size * 4;
+    size_t offset = 0;
+    msgpack_unpack_return result = msgpack_unpack(at, size, &offset, ctx->arena, out);
+    if (result == MSGPACK_UNPACK_SUCCESS || result == MSGPACK_UNPACK_EXTRA_BYTES)
+        return KT_OK;
+    return kt_fail(ctx, KT_INTERNAL, NULL, "stored bytes cannot be read", "无法读取已存储的数据");
+}
+
+kt_instant_us kt_now(const struct kt_ctx *ctx)
+{
+    return ctx->now;
+}
+
+kt_date kt_today(const struct kt_ctx *ctx)
+{
+    return kt_date_of_instant(ctx->now);
+}
+
+uint64_t kt_user_id(const struct kt_ctx *ctx)
+{
+    return ctx->user_id;
+}
+
+const char *kt_user_name(const struct kt_ctx *ctx)
+{
+    return ctx->user_name ? ctx->user_name : "system";
+}
+
+bool kt_user_has_role(const struct kt_ctx *ctx, const char *role)
+{
+    return ctx->host->has_role(ctx, role);
+}
+
+bool kt_user_may(const struct kt_ctx *ctx, const char *permission)
+{
+    return ctx->host->may(ctx, permission);
+}
+
+const char *kt_setting(struct kt_ctx *ctx, const char *name, const char *otherwise)
+{
+    const msgpack_object *setting = NULL;
+    if (kt_record_find(ctx, "system.setting", "name", kt_text(name), &setting) != KT_OK ||
+        !setting) {
+        return otherwise;
+    }
+    return kt_get(setting, "value") ? kt_get_text(ctx, setting, "value") : otherwise;
+}
+
+const char *kt_currency(struct kt_ctx *ctx)
+{
+    return ctx->schema->currency;
+}
+
+int kt_currency_digits(struct kt_ctx *ctx)
+{
+    return ctx->schema->currency_digits;
+}
+
+void kt_log(const struct kt_ctx *ctx, const char *format, ...)
+{
+    char line[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(line, sizeof(line), format, arguments);
+    va_end(arguments);
+    log_info("%s request=%llu user=%s", line, (unsigned long long)ctx->request_number,
+             kt_user_name(ctx));
+}

@@ -1,0 +1,97 @@
+/** The request context as the core sees it; opaque to plugins (include/kontor/context.h).
+ *
+ *  Layers above record/ lend it their services through `host`, a table of functions: the way the
+ *  record engine reaches rules, bus and access without calling upwards. */
+#pragma once
+
+#include <msgpack.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kontor/context.h"
+#include "kontor/event.h"
+#include "kontor/value.h"
+#include "record/schema.h"
+#include "store/store.h"
+
+struct context_error {
+    enum kt_status status;
+    const char *field; /**< NULL or text in the arena, like the messages. */
+    const char *message;
+    const char *message_zh;
+    const char *rule;
+    msgpack_object details; /**< A map, or nil. */
+};
+
+/** What has happened, for rules to attach to. */
+enum record_moment { RECORD_CREATE, RECORD_UPDATE, RECORD_DELETE, RECORD_TRANSITION };
+
+/** One step of a record's life as rules and handlers see it. */
+struct record_step {
+    const struct schema_entity *entity;
+    enum record_moment moment;
+    const char *verb;             /**< Transitions only. */
+    const msgpack_object *old;    /**< NULL at creation. */
+    const msgpack_object *params; /**< Transitions only; may be NULL. */
+};
+
+/** Services of the layers above. None may be NULL. */
+struct context_host {
+    /** Run the rules before a change. They may edit `record` (NULL for deletions: then `step->old`
+     *  is the subject); `changed` tells whether they did. */
+    enum kt_status (*rules_before)(struct kt_ctx *ctx, const struct record_step *step,
+                                   struct kt_map *record, bool *changed);
+    enum kt_status (*rules_after)(struct kt_ctx *ctx, const struct record_step *step,
+                                  const msgpack_object *record);
+    /** Call handlers and write the event log. */
+    enum kt_status (*announce)(struct kt_ctx *ctx, const struct kt_event *event);
+    bool (*has_role)(const struct kt_ctx *ctx, const char *role);
+    bool (*may)(const struct kt_ctx *ctx, const char *permission);
+    bool (*topic_declared)(const struct kt_ctx *ctx, const char *topic);
+};
+
+struct registry;
+
+struct kt_ctx {
+    msgpack_zone *arena;
+    size_t arena_used;
+    bool arena_full; /**< Sticky: the request passed KT_LIMIT_ARENA_BYTES. */
+    struct store_txn *txn;
+    bool writable;
+    const struct schema *schema;
+    const struct registry *registry; /**< For the layers above record/. */
+    const struct context_host *host;
+    struct context_error error;
+
+    uint64_t request_number; /**< In log lines. */
+    kt_instant_us now;
+    uint64_t user_id;
+    const char *user_name;
+    const struct kt_names *roles; /**< The user's role names. */
+    bool is_server;               /**< The server itself: every permission. */
+
+    unsigned event_depth;
+    unsigned event_count;
+    unsigned save_depth; /**< Saves within saves. */
+    uint64_t last_event; /**< Number of the newest event this request wrote; 0 is none. */
+
+    msgpack_sbuffer reply; /**< Packed answer; empty is nil. */
+};
+
+/** `ctx` must be zeroed memory. The arena is the context's own until context_deinit. */
+void context_init(struct kt_ctx *ctx);
+void context_deinit(struct kt_ctx *ctx);
+/** Empty arena, error and answer for the next request of the same thread. */
+void context_reset(struct kt_ctx *ctx);
+/** KT_TOO_LARGE (with error) when the arena limit was passed, else KT_OK. */
+enum kt_status context_check_memory(struct kt_ctx *ctx);
+/** Forget the present failure: the caller goes on another way. */
+void context_forgive(struct kt_ctx *ctx);
+/** Like kt_fail with a details map and a rule name. */
+void context_error_details(struct kt_ctx *ctx, msgpack_object details);
+/** Unpack `bytes` (trusted, from the store) into the arena; `copy` when the bytes will not stay. */
+enum kt_status context_unpack(struct kt_ctx *ctx, const void *bytes, size_t size, bool copy,
+                              msgpack_object *out);
+void *context_copy(struct kt_ctx *ctx, const void *bytes, size_t size);
+/** An instant as the msgpack timestamp extension reads back; false for anything else. */
+bool context_instant_of(const msgpack_object *value, kt_instant_us *out);

@@ -1,0 +1,281 @@
+/* From what a caller gives to the whole record that will be saved. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "kontor/limits.h"
+#include "record/record_internal.h"
+
+static enum kt_status refuse_field(struct kt_ctx *ctx, const struct schema_field *field,
+                                   const char *path, enum record_by by, bool creating)
+{
+    const struct kt_field *decl = field->decl;
+    if (by == RECORD_BY_SERVER)
+        return KT_OK;
+    if (by == RECORD_BY_IMPORT && creating && decl->sequence)
+        return KT_OK;
+    if (decl->type == KT_STATE)
+        return kt_fail(ctx, KT_INVALID, path, "%s changes only by transitions",
+                       "%s 只能通过状态转换更改", path);
+    if (decl->flags & KT_READONLY)
+        return kt_fail(ctx, KT_INVALID, path, "%s is read-only", "%s 为只读", path);
+    if ((decl->flags & KT_IMMUTABLE) && !creating)
+        return kt_fail(ctx, KT_INVALID, path, "%s cannot be changed after creation",
+                       "%s 创建后不可更改", path);
+    return KT_OK;
+}
+
+static enum kt_status refuse_sleeping(struct kt_ctx *ctx, const struct schema_field *field,
+                                      const char *path)
+{
+    return kt_fail(ctx, KT_INVALID, path, "%s refers to %s, whose module is not enabled",
+                   "%s 引用 %s，但其模块未启用", path, field->decl->to);
+}
+
+/* Clients may send back lines as they read them, so read-only parts of a line are dropped rather
+ * than refused: they are computed again anyway. So are references of sleeping modules in a line
+ * that is there already; a new line with one is refused. */
+static enum kt_status drop_readonly_parts(struct kt_ctx *ctx, const struct schema_field *field,
+                                          msgpack_object *value)
+{
+    struct kt_list *lines = kt_list_new(ctx);
+    for (uint32_t i = 0; i < value->via.array.size; i++) {
+        struct kt_map *line = kt_map_copy(ctx, &value->via.array.ptr[i]);
+        for (size_t f = 0; f < field->line_count; f++) {
+            const struct schema_field *part = &field->lines[f];
+            const char *name = part->decl->name;
+            bool sleeps = schema_field_sleeps(part) && kt_has(&line->object, name);
+            if (sleeps && !kt_has(&line->object, "id"))
+                return refuse_sleeping(ctx, part,
+                                       kt_format(ctx, "%s[%u].%s", field->decl->name, i, name));
+            if (sleeps || (part->decl->flags & KT_READONLY))
+                kt_map_remove(line, name);
+        }
+        kt_list_add(lines, line->object);
+    }
+    *value = lines->object;
+    return KT_OK;
+}
+
+enum kt_status record_input_check(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                  const msgpack_object *values, enum record_by by, bool creating,
+                                  struct kt_map **out)
+{
+    struct kt_map *checked = kt_map_new(ctx);
+    if (!values || values->type != MSGPACK_OBJECT_MAP)
+        return kt_fail(ctx, KT_INVALID, "values", "values must be a map of fields",
+                       "values 必须是字段映射");
+    for (uint32_t i = 0; i < values->via.map.size; i++) {
+        const msgpack_object_kv *pair = &values->via.map.ptr[i];
+        if (pair->key.type != MSGPACK_OBJECT_STR)
+            return kt_fail(ctx, KT_INVALID, "values", "field names must be text",
+                           "字段名必须是文本");
+        const struct schema_field *field =
+            schema_field(entity, pair->key.via.str.ptr, pair->key.via.str.size);
+        if (!field) {
+            const char *name =
+                kt_format(ctx, "%.*s", (int)pair->key.via.str.size, pair->key.via.str.ptr);
+            return kt_fail(ctx, KT_INVALID, name, "%s has no field %s", "%s 没有字段 %s",
+                           entity->name, name);
+        }
+        const char *name = field->decl->name;
+        if (kt_get(&checked->object, name))
+            return kt_fail(ctx, KT_INVALID, name, "%s is given twice", "%s 重复", name);
+        KT_TRY(refuse_field(ctx, field, name, by, creating));
+        if (by != RECORD_BY_SERVER && schema_field_sleeps(field) &&
+            pair->val.type != MSGPACK_OBJECT_NIL)
+            return refuse_sleeping(ctx, field, name);
+        msgpack_object value;
+        KT_TRY(record_check_value(ctx, field, name, &pair->val, &value));
+        if (field->decl->type == KT_LINES && by != RECORD_BY_SERVER &&
+            value.type == MSGPACK_OBJECT_ARRAY)
+            KT_TRY(drop_readonly_parts(ctx, field, &value));
+        kt_map_set(checked, name, value);
+    }
+    *out = checked;
+    return context_check_memory(ctx);
+}
+
+/* --- Defaults --- */
+
+static msgpack_object initial_value(struct kt_ctx *ctx, const struct schema_field *field)
+{
+    const struct kt_field *decl = field->decl;
+    const char *text = decl->initial;
+    switch (decl->type) {
+    case KT_DATE:
+        return strcmp(text, "today") == 0 ? kt_date_value(ctx, kt_today(ctx)) : kt_text(text);
+    case KT_INSTANT:
+        return kt_instant_value(ctx, ctx->now);
+    case KT_BOOL:
+        return kt_bool(strcmp(text, "true") == 0);
+    case KT_INT:
+        return kt_int((int64_t)strtoll(text, NULL, 10));
+    case KT_REF:
+        return strcmp(text, "user") == 0 && ctx->user_id ? kt_id(ctx->user_id) : kt_nil();
+    case KT_TEXT:
+        return strcmp(text, "user") == 0 ? kt_text(kt_user_name(ctx)) : kt_text(text);
+    default:
+        return kt_text(text);
+    }
+}
+
+static void default_lines(struct kt_ctx *ctx, const struct schema_field *field,
+                          struct kt_map *record)
+{
+    const char *name = field->decl->name;
+    size_t count = kt_count(&record->object, name);
+    if (count == 0)
+        return;
+    struct kt_list *lines = kt_list_new(ctx);
+    for (size_t i = 0; i < count; i++) {
+        struct kt_map *line = kt_map_copy(ctx, kt_at(&record->object, name, i));
+        for (size_t f = 0; f < field->line_count; f++) {
+            const struct kt_field *part = field->lines[f].decl;
+            if (part->initial && !kt_has(&line->object, part->name))
+                kt_map_set(line, part->name, initial_value(ctx, &field->lines[f]));
+        }
+        kt_list_add(lines, line->object);
+    }
+    kt_map_set(record, name, lines->object);
+}
+
+enum kt_status record_input_defaults(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                     struct kt_map *record)
+{
+    for (size_t i = 0; i < entity->field_count; i++) {
+        const struct schema_field *field = &entity->fields[i];
+        const char *name = field->decl->name;
+        if (field->decl->type == KT_STATE && !kt_has(&record->object, name) &&
+            entity->decl->states.count)
+            kt_map_set_text(record, name, entity->decl->states.at[0].name);
+        else if (field->decl->initial && !kt_has(&record->object, name))
+            kt_map_set(record, name, initial_value(ctx, field));
+        if (field->decl->sequence && !kt_has(&record->object, name)) {
+            msgpack_object number;
+            KT_TRY(record_next_number(ctx, entity, field->decl, &number));
+            kt_map_set(record, name, number);
+        }
+        if (field->decl->type == KT_LINES)
+            default_lines(ctx, field, record);
+    }
+    return KT_OK;
+}
+
+/* --- Merge --- */
+
+static msgpack_object merge_lines(struct kt_ctx *ctx, const struct schema_field *field,
+                                  const msgpack_object *old, const msgpack_object *lines)
+{
+    struct kt_list *merged = kt_list_new(ctx);
+    for (uint32_t i = 0; i < lines->via.array.size; i++) {
+        const msgpack_object *given = &lines->via.array.ptr[i];
+        uint64_t id = kt_get_id(given, "id");
+        const msgpack_object *before = id ? kt_line(old, field->decl->name, id) : NULL;
+        struct kt_map *line = kt_map_copy(ctx, before);
+        for (uint32_t f = 0; f < given->via.map.size; f++) {
+            const msgpack_object_kv *pair = &given->via.map.ptr[f];
+            const struct schema_field *part =
+                schema_line_field(field, pair->key.via.str.ptr, pair->key.via.str.size);
+            kt_map_set(line, part ? part->decl->name : "id", pair->val);
+        }
+        kt_list_add(merged, line->object);
+    }
+    return merged->object;
+}
+
+enum kt_status record_input_merge(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                  const msgpack_object *old, const struct kt_map *changes,
+                                  struct kt_map **out)
+{
+    struct kt_map *record = kt_map_copy(ctx, old);
+    for (uint32_t i = 0; i < changes->object.via.map.size; i++) {
+        const msgpack_object_kv *pair = &changes->object.via.map.ptr[i];
+        const struct schema_field *field =
+            schema_field(entity, pair->key.via.str.ptr, pair->key.via.str.size);
+        if (field->decl->type == KT_LINES && pair->val.type == MSGPACK_OBJECT_ARRAY)
+            kt_map_set(record, field->decl->name, merge_lines(ctx, field, old, &pair->val));
+        else
+            kt_map_set(record, field->decl->name, pair->val);
+    }
+    for (size_t i = 0; i < entity->field_count; i++)
+        if (entity->fields[i].decl->type == KT_LINES)
+            default_lines(ctx, &entity->fields[i], record);
+    *out = record;
+    return context_check_memory(ctx);
+}
+
+/* --- Final check --- */
+
+static uint64_t largest_line_id(const msgpack_object *record, const char *name)
+{
+    uint64_t largest = 0;
+    for (size_t i = 0; i < kt_count(record, name); i++) {
+        uint64_t id = kt_get_id(kt_at(record, name, i), "id");
+        if (id > largest)
+            largest = id;
+    }
+    return largest;
+}
+
+/* A removed line's id is given out again only when it was the largest: references from other
+ * documents to a line go with documents whose lines are locked by then. */
+static enum kt_status number_lines(struct kt_ctx *ctx, const struct schema_field *field,
+                                   const msgpack_object *old, struct kt_map *record)
+{
+    const char *name = field->decl->name;
+    size_t count = kt_count(&record->object, name);
+    if (count == 0)
+        return KT_OK;
+    uint64_t last = largest_line_id(old, name);
+    uint8_t *seen = kt_alloc(ctx, last + 1);
+    struct kt_list *lines = kt_list_new(ctx);
+    for (size_t i = 0; i < count; i++) {
+        struct kt_map *line = kt_map_copy(ctx, kt_at(&record->object, name, i));
+        uint64_t id = kt_get_id(&line->object, "id");
+        const char *path = kt_format(ctx, "%s[%zu].id", name, i);
+        if (id > last || (id && !kt_line(old, name, id)))
+            return kt_fail(ctx, KT_INVALID, path, "%s: there is no line %llu", "%s：没有第 %llu 行",
+                           path, (unsigned long long)id);
+        if (id && seen[id])
+            return kt_fail(ctx, KT_INVALID, path, "%s is given twice", "%s 重复", path);
+        if (id)
+            seen[id] = 1;
+        kt_list_add(lines, line->object);
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct kt_map *line = kt_map_copy(ctx, &lines->object.via.array.ptr[i]);
+        if (!kt_get_id(&line->object, "id"))
+            kt_map_set(line, "id", kt_id(++last));
+        lines->object.via.array.ptr[i] = line->object;
+    }
+    kt_map_set(record, name, lines->object);
+    return KT_OK;
+}
+
+static bool unchanged(const msgpack_object *old, const msgpack_object *record, const char *name)
+{
+    return old && kt_equal(kt_get(old, name), kt_get(record, name));
+}
+
+enum kt_status record_final_check(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                  const msgpack_object *old, struct kt_map *record)
+{
+    for (size_t i = 0; i < entity->field_count; i++) {
+        const struct schema_field *field = &entity->fields[i];
+        const char *name = field->decl->name;
+        const msgpack_object *value = kt_get(&record->object, name);
+        if (!value && (field->decl->flags & KT_REQUIRED) && !schema_field_sleeps(field))
+            return kt_fail(ctx, KT_INVALID, name, "%s is required", "%s 为必填项", name);
+        /* What was stored was checked then; a module that sleeps now must not spoil it. */
+        if (!value || unchanged(old, &record->object, name))
+            continue;
+        msgpack_object checked;
+        KT_TRY(record_check_value(ctx, field, name, value, &checked));
+        kt_map_set(record, name, checked);
+        if (field->decl->type == KT_LINES) {
+            KT_TRY(record_check_lines_complete(ctx, field, name, &checked));
+            KT_TRY(number_lines(ctx, field, old, record));
+        }
+    }
+    return context_check_memory(ctx);
+}

@@ -1,0 +1,64 @@
+/** The record engine: every change of stored data goes through here.
+ *
+ *  A save runs: input check, defaults, C hook, before-rules, final check, storage with unique keys,
+ *  indexes, totals and history, event with its handlers, after-rules. All in the caller's
+ *  transaction; on failure the caller aborts it. Permissions are checked by the caller (engine/);
+ *  `by` only says whose field flags bind. */
+#pragma once
+
+#include "kontor/record.h"
+#include "record/context.h"
+
+enum record_by {
+    RECORD_BY_CLIENT, /**< KT_READONLY, KT_IMMUTABLE, KT_LOCKED, KT_BY_SERVER bind. */
+    RECORD_BY_SERVER, /**< Modules' own code. */
+    RECORD_BY_IMPORT, /**< A client's import: may also set sequence fields. */
+};
+
+/** The enabled entity of that name or KT_NOT_FOUND with an error naming it. */
+enum kt_status record_entity(struct kt_ctx *ctx, const char *name, size_t length,
+                             const struct schema_entity **out);
+
+enum kt_status record_create(struct kt_ctx *ctx, const struct schema_entity *entity,
+                             const msgpack_object *values, enum record_by by, uint64_t *out_id);
+/** `version` 0: any. KT_CONFLICT when the stored one differs. */
+enum kt_status record_update(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
+                             uint64_t version, const msgpack_object *values, enum record_by by);
+enum kt_status record_delete(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
+                             uint64_t version, enum record_by by);
+enum kt_status record_transition(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                 uint64_t id, uint64_t version, const char *verb,
+                                 const msgpack_object *params, enum record_by by);
+
+/** Stored bytes, borrowed until the transaction ends or writes. KT_NOT_FOUND with error. */
+enum kt_status record_bytes(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
+                            struct store_slice *out);
+/** Unpacked into the arena. KT_NOT_FOUND with error. */
+enum kt_status record_load(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
+                           const msgpack_object **out);
+
+/** Checks `value` against a declared field and gives its canonical form: what plugin parameters and
+ *  record fields share. `path` names it in errors. nil passes. */
+enum kt_status record_check_value(struct kt_ctx *ctx, const struct schema_field *field,
+                                  const char *path, const msgpack_object *value,
+                                  msgpack_object *out);
+/** Check a method's parameters against declared fields (unknown ones refused, required ones asked
+ *  for). `extra` names further keys that pass unchecked, e.g. "request_id". */
+enum kt_status record_check_params(struct kt_ctx *ctx, struct kt_fields fields,
+                                   const msgpack_object *params, struct kt_names extra,
+                                   const msgpack_object **out);
+
+/** Answers of the generic methods, packed into ctx->reply from the parameters as they came. */
+enum kt_status record_reply_get(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
+                                const msgpack_object *fields);
+enum kt_status record_reply_search(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                   const msgpack_object *params);
+enum kt_status record_reply_count(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                  const msgpack_object *params);
+enum kt_status record_reply_history(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                    const msgpack_object *params);
+enum kt_status record_reply_totals(struct kt_ctx *ctx, const msgpack_object *params);
+enum kt_status record_import(struct kt_ctx *ctx, const struct schema_entity *entity,
+                             const msgpack_object *params);
+/** Compare every total, index and reference with a full scan; answers {checked, problems:[...]}. */
+enum kt_status record_check_all(struct kt_ctx *ctx);

@@ -1,0 +1,77 @@
+/** What the files of record/ share. */
+#pragma once
+
+#include "record/record.h"
+#include "record/space.h"
+
+/** Deepest saves within saves: hooks and handlers that call each other in a circle stop here. */
+#define RECORD_SAVE_DEPTH 24
+
+/** check.c */
+enum kt_status record_check_lines_complete(struct kt_ctx *ctx, const struct schema_field *field,
+                                           const char *path, const msgpack_object *value);
+
+/** storage.c: rows of the store. */
+void record_key(struct key *key, const struct schema_entity *entity, uint64_t id);
+bool record_exists(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id);
+/** Next value of a named counter, from 1. */
+enum kt_status record_count_up(struct kt_ctx *ctx, const char *counter, uint64_t *out);
+enum kt_status record_store_failed(struct kt_ctx *ctx, enum kt_status status);
+/** Packs `record` in the schema's order without nils and stores it. */
+enum kt_status record_put(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
+                          const msgpack_object *record);
+
+/** index.c: keep unique keys and indexes in step. Either record may be NULL. */
+enum kt_status record_index_change(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                   uint64_t id, const msgpack_object *old,
+                                   const msgpack_object *record);
+/** Append one value as a key part, in the order of its field's type. */
+void record_key_add(struct key *key, const struct schema_field *field, const msgpack_object *value);
+/** Fill `key` with prefix space+index. */
+void record_index_begin(struct key *key, const struct schema_index *index);
+/** KT_CONFLICT when some record still refers to this one. */
+enum kt_status record_check_unreferenced(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                         uint64_t id);
+/** Value of a path in a record or (path.line) in one of its lines; NULL when empty. */
+const msgpack_object *record_path_value(const struct schema_path *path,
+                                        const msgpack_object *record, const msgpack_object *line);
+
+/** total.c */
+enum kt_status record_total_change(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                   const msgpack_object *old, const msgpack_object *record);
+
+/** sequence.c: "SO{year}-{5}" -> "SO2026-00042". */
+enum kt_status record_next_number(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                  const struct kt_field *field, msgpack_object *out);
+
+/** history.c */
+enum kt_status record_history_add(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                  uint64_t id, const char *what, const msgpack_object *old,
+                                  const msgpack_object *record);
+
+/** input.c: from what was given to a whole record. */
+enum kt_status record_input_check(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                  const msgpack_object *values, enum record_by by, bool creating,
+                                  struct kt_map **out);
+enum kt_status record_input_defaults(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                     struct kt_map *record);
+/** `old` overlaid with `changes`; lines merged by id. */
+enum kt_status record_input_merge(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                  const msgpack_object *old, const struct kt_map *changes,
+                                  struct kt_map **out);
+/** Final check of everything, whoever wrote it; gives lines their ids. */
+enum kt_status record_final_check(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                  const msgpack_object *old, struct kt_map *record);
+
+/** query.c: what a request asks for, compiled. */
+struct record_query;
+enum kt_status record_query_compile(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                    const msgpack_object *where, const char *order,
+                                    struct record_query **out);
+/** Calls `each` for matching records in order until it says stop or `limit` is reached. `after` is
+ *  the cursor an earlier page ended with, or NULL. */
+typedef enum kt_status (*record_each)(struct kt_ctx *ctx, void *argument, uint64_t id,
+                                      struct store_slice bytes, const msgpack_object *record);
+enum kt_status record_query_run(struct kt_ctx *ctx, struct record_query *query, uint32_t limit,
+                                const msgpack_object *after, record_each each, void *argument,
+                                msgpack_object *next);

@@ -1,0 +1,120 @@
+/** The schema: the plugins' tables, checked, linked and indexed for fast use.
+ *
+ *  Built once when modules change and constant from then on, so that any thread may read it. It
+ *  knows every module that was discovered; `enabled` tells which take part. Modules that sleep stay
+ *  known so that their records still protect what they refer to. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kontor/plugin.h"
+#include "store/store.h"
+
+struct schema_entity;
+
+struct schema_field {
+    const struct kt_field *decl;
+    const struct schema_entity *target; /**< KT_REF; NULL when no module has it. */
+    struct schema_field *lines;         /**< KT_LINES. */
+    size_t line_count;
+    uint32_t max_length;
+    int digits; /**< Most digits after the point. */
+    int min_digits;
+};
+
+/** A field, or a field of each line. */
+struct schema_path {
+    const struct schema_field *field;
+    const struct schema_field *line; /**< NULL for a field of the record itself. */
+};
+
+struct schema_index {
+    const struct schema_entity *entity;
+    const char *name; /**< "entity#a+b". */
+    uint32_t number;
+    struct schema_path paths[KT_GROUP_FIELDS];
+    size_t path_count;
+    bool unique;
+    bool many; /**< Over lines or tags: several keys for one record. */
+};
+
+enum schema_cut { SCHEMA_WHOLE, SCHEMA_MONTH, SCHEMA_YEAR };
+struct schema_leg {
+    struct schema_path by[KT_GROUP_FIELDS];
+    enum schema_cut cut[KT_GROUP_FIELDS];
+    struct schema_path measures[KT_MEASURES]; /**< field NULL: counts as 0. */
+    bool minus[KT_MEASURES];
+    bool over_lines; /**< Of the one lines field `lines`. */
+    const struct schema_field *lines;
+};
+struct schema_total {
+    const struct kt_total *decl;
+    const struct schema_entity *entity;
+    uint32_t number;
+    size_t by_count;
+    const struct schema_field *when;
+    struct schema_leg *legs;
+};
+
+struct schema_entity {
+    const struct kt_entity *decl;
+    const struct kt_plugin *plugin;
+    bool enabled;
+    uint32_t number;
+    const char *name;
+    struct schema_field *fields;
+    size_t field_count;
+    const struct schema_field *state; /**< The KT_STATE field or NULL. */
+    const struct schema_field *title;
+    struct schema_index *indexes;
+    size_t index_count;
+    const struct schema_total **totals;
+    size_t total_count;
+    /** Indexes of any entity over a reference to this one: who would dangle. */
+    const struct schema_index **incoming;
+    size_t incoming_count;
+};
+
+struct schema {
+    msgpack_zone *memory;
+    struct schema_entity *entities; /**< Sorted by name. */
+    size_t entity_count;
+    struct schema_total *totals; /**< Sorted by name. */
+    size_t total_count;
+    char currency[4];
+    int currency_digits;
+};
+
+struct schema_module {
+    const struct kt_plugin *plugin;
+    bool enabled;
+};
+
+/** Links the modules' tables; money has the digits of `currency`. Numbers
+ *  names in the catalog through `txn` (a write transaction).
+ *  KT_INVALID with a sentence in `why` when a declaration is wrong. */
+enum kt_status schema_build(const struct schema_module *modules, size_t module_count,
+                            const char *currency, struct store_txn *txn, struct schema **out,
+                            char *why, size_t why_size);
+void schema_free(struct schema *schema);
+/** Check one plugin's declarations alone: names, types, references within lists. */
+enum kt_status schema_check_plugin(const struct kt_plugin *plugin, char *why, size_t why_size);
+
+/** NULL when unknown. */
+const struct schema_entity *schema_entity(const struct schema *schema, const char *name,
+                                          size_t length);
+const struct schema_field *schema_field(const struct schema_entity *entity, const char *name,
+                                        size_t length);
+const struct schema_field *schema_line_field(const struct schema_field *lines, const char *name,
+                                             size_t length);
+const struct schema_total *schema_total(const struct schema *schema, const char *name);
+/** "field" or "lines.field". */
+bool schema_path(const struct schema_entity *entity, const char *name, struct schema_path *out);
+/** Is it a reference whose module sleeps? Then clients cannot write it. */
+bool schema_field_sleeps(const struct schema_field *field);
+const struct kt_state *schema_state(const struct schema_entity *entity,
+                                    const msgpack_object *record);
+/** A stable 32-bit number for a name, given out at first use. */
+enum kt_status catalog_number(struct store_txn *txn, const char *name, uint32_t *out);

@@ -1,0 +1,19 @@
+/** The first byte of every key: which table of the server a row belongs to. */
+#pragma once
+
+#include "store/key.h"
+
+enum space {
+    SPACE_CATALOG = 'C', /**< name -> u32 number */
+    SPACE_RECORD = 'R',  /**< entity, id -> record bytes */
+    SPACE_UNIQUE = 'U',  /**< index, values... -> id */
+    SPACE_INDEX = 'I',   /**< index, values..., id -> nothing */
+    SPACE_TOTAL = 'T',   /**< total, group values... -> msgpack [count, measures...] */
+    SPACE_HISTORY = 'H', /**< entity, id, version -> msgpack {at, user, what, changes} */
+    SPACE_COUNTER = 'N', /**< catalog number -> u64 last given out */
+    SPACE_EVENT = 'E',   /**< sequence number -> msgpack event */
+    SPACE_REQUEST = 'Q', /**< user, request id -> msgpack {at, reply} */
+    SPACE_SECRET = 'S',  /**< kind, name -> bytes that are never sent */
+    SPACE_RULE = 'L',    /**< file name -> msgpack {text, ...} */
+    SPACE_MODULE = 'M',  /**< module name -> msgpack {enabled, schema} */
+};

@@ -1,0 +1,163 @@
+/* Rows of the store: record bytes and counters. */
+#include <string.h>
+
+#include "base/log.h"
+#include "kontor/limits.h"
+#include "record/record_internal.h"
+
+enum kt_status record_store_failed(struct kt_ctx *ctx, enum kt_status status)
+{
+    if (status == KT_TOO_LARGE)
+        return kt_fail(ctx, status, NULL, "the store is full", "存储空间已满");
+    return kt_fail(ctx, KT_INTERNAL, NULL, "the store failed; see the server's log",
+                   "存储失败，请查看服务器日志");
+}
+
+void record_key(struct key *key, const struct schema_entity *entity, uint64_t id)
+{
+    key_begin(key, SPACE_RECORD);
+    key_add_u32(key, entity->number);
+    key_add_u64(key, id);
+}
+
+bool record_exists(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id)
+{
+    struct key key;
+    struct store_slice bytes;
+    record_key(&key, entity, id);
+    return store_get(ctx->txn, key_slice(&key), &bytes) == KT_OK;
+}
+
+enum kt_status record_entity(struct kt_ctx *ctx, const char *name, size_t length,
+                             const struct schema_entity **out)
+{
+    const struct schema_entity *entity = schema_entity(ctx->schema, name, length);
+    if (!entity || !entity->enabled)
+        return kt_fail(ctx, KT_NOT_FOUND, "entity",
+                       entity ? "the module of %.*s is not enabled" : "there is no entity %.*s",
+                       entity ? "%.*s 所属模块未启用" : "没有实体 %.*s", (int)length, name);
+    *out = entity;
+    return KT_OK;
+}
+
+enum kt_status record_bytes(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
+                            struct store_slice *out)
+{
+    struct key key;
+    record_key(&key, entity, id);
+    enum kt_status status = store_get(ctx->txn, key_slice(&key), out);
+    if (status == KT_NOT_FOUND)
+        return kt_fail(ctx, KT_NOT_FOUND, "id", "there is no %s with id %llu",
+                       "%s 编号 %llu 不存在", entity->name, (unsigned long long)id);
+    return status == KT_OK ? KT_OK : record_store_failed(ctx, status);
+}
+
+enum kt_status record_load(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
+                           const msgpack_object **out)
+{
+    struct store_slice bytes;
+    KT_TRY(record_bytes(ctx, entity, id, &bytes));
+    msgpack_object *record = kt_alloc(ctx, sizeof(*record));
+    KT_TRY(context_unpack(ctx, bytes.at, bytes.size, ctx->writable, record));
+    *out = record;
+    return context_check_memory(ctx);
+}
+
+enum kt_status record_count_up(struct kt_ctx *ctx, const char *counter, uint64_t *out)
+{
+    uint32_t number;
+    struct key key;
+    struct store_slice bytes;
+    uint64_t last = 0;
+    enum kt_status status = catalog_number(ctx->txn, counter, &number);
+    if (status != KT_OK)
+        return record_store_failed(ctx, status);
+    key_begin(&key, SPACE_COUNTER);
+    key_add_u32(&key, number);
+    status = store_get(ctx->txn, key_slice(&key), &bytes);
+    if (status == KT_OK && bytes.size == sizeof(last))
+        memcpy(&last, bytes.at, sizeof(last));
+    else if (status != KT_NOT_FOUND)
+        return record_store_failed(ctx, KT_INTERNAL);
+    *out = last + 1;
+    status = store_put(ctx->txn, key_slice(&key), (struct store_slice){out, sizeof(*out)});
+    return status == KT_OK ? KT_OK : record_store_failed(ctx, status);
+}
+
+static bool is_stored(const msgpack_object *record, const char *name)
+{
+    return kt_has(record, name);
+}
+
+static void pack_lines(msgpack_packer *packer, const struct schema_field *field,
+                       const msgpack_object *lines)
+{
+    msgpack_pack_array(packer, lines->via.array.size);
+    for (uint32_t i = 0; i < lines->via.array.size; i++) {
+        const msgpack_object *line = &lines->via.array.ptr[i];
+        size_t count = is_stored(line, "id");
+        for (size_t f = 0; f < field->line_count; f++)
+            count += is_stored(line, field->lines[f].decl->name);
+        msgpack_pack_map(packer, count);
+        if (is_stored(line, "id")) {
+            msgpack_pack_str_with_body(packer, "id", 2);
+            msgpack_pack_object(packer, *kt_get(line, "id"));
+        }
+        for (size_t f = 0; f < field->line_count; f++) {
+            const char *name = field->lines[f].decl->name;
+            const msgpack_object *value = kt_get(line, name);
+            if (!value)
+                continue;
+            msgpack_pack_str_with_body(packer, name, strlen(name));
+            msgpack_pack_object(packer, *value);
+        }
+    }
+}
+
+static void pack_record(msgpack_packer *packer, const struct schema_entity *entity, uint64_t id,
+                        const msgpack_object *record)
+{
+    size_t count = 2;
+    for (size_t i = 0; i < entity->field_count; i++)
+        count += is_stored(record, entity->fields[i].decl->name);
+    msgpack_pack_map(packer, count);
+    msgpack_pack_str_with_body(packer, "id", 2);
+    msgpack_pack_uint64(packer, id);
+    msgpack_pack_str_with_body(packer, "version", 7);
+    msgpack_pack_uint64(packer, kt_get_id(record, "version"));
+    for (size_t i = 0; i < entity->field_count; i++) {
+        const char *name = entity->fields[i].decl->name;
+        const msgpack_object *value = kt_get(record, name);
+        if (!value)
+            continue;
+        msgpack_pack_str_with_body(packer, name, strlen(name));
+        if (entity->fields[i].decl->type == KT_LINES && value->type == MSGPACK_OBJECT_ARRAY)
+            pack_lines(packer, &entity->fields[i], value);
+        else
+            msgpack_pack_object(packer, *value);
+    }
+}
+
+enum kt_status record_put(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
+                          const msgpack_object *record)
+{
+    msgpack_sbuffer buffer;
+    msgpack_packer packer;
+    struct key key;
+    msgpack_sbuffer_init(&buffer);
+    msgpack_packer_init(&packer, &buffer, msgpack_sbuffer_write);
+    pack_record(&packer, entity, id, record);
+    enum kt_status status;
+    if (buffer.size > KT_LIMIT_RECORD_BYTES) {
+        status = kt_fail(ctx, KT_TOO_LARGE, NULL, "a %s may have at most %u bytes",
+                         "%s 最多 %u 字节", entity->name, KT_LIMIT_RECORD_BYTES);
+    } else {
+        record_key(&key, entity, id);
+        status =
+            store_put(ctx->txn, key_slice(&key), (struct store_slice){buffer.data, buffer.size});
+        if (status != KT_OK)
+            status = record_store_failed(ctx, status);
+    }
+    msgpack_sbuffer_destroy(&buffer);
+    return status;
+}

@@ -1,0 +1,41 @@
+/** The rule host: business rules in Lua, run before and after saves and transitions.
+ *
+ *  A script_set is one compiled set of rule files with its own Lua state. It is built and run on
+ * the writer thread only, and is replaced as a whole when rules change, so a running request never
+ *  sees half a change. Rules cannot reach anything but the request's records: no files, no clock,
+ *  no other module's memory; steps and memory are bounded (kontor/limits.h). */
+#pragma once
+
+#include "record/record.h"
+
+struct script_set;
+
+struct script_file {
+    const char *name;   /**< "sales_discount.lua" */
+    const char *source; /**< "pushed" or "module:NAME" */
+    const char *text;
+    size_t size;
+};
+
+/** Compile and run each file once so that it registers its rules. On failure nothing is kept and
+ *  the error (KT_INVALID, rule = file name, message with line) is in ctx. A rule for an entity no
+ *  module declares, or a moment that does not exist, is an error; for a sleeping module it is kept.
+ */
+enum kt_status script_set_build(struct kt_ctx *ctx, const struct script_file *files, size_t count,
+                                struct script_set **out);
+/** NULL is fine. */
+void script_set_free(struct script_set *set);
+
+/** For context_host. A set of NULL has no rules. `record` is edited in place; assigning a
+ *  KT_READONLY field or the state is a rule failure. Denials are KT_RULE_DENIED, faults and used-up
+ *  budgets KT_RULE_FAILED, both with the rule's name; an error inside a kontor.* call that reached
+ *  the engine keeps that error. */
+enum kt_status script_run_before(struct script_set *set, struct kt_ctx *ctx,
+                                 const struct record_step *step, struct kt_map *record,
+                                 bool *changed);
+enum kt_status script_run_after(struct script_set *set, struct kt_ctx *ctx,
+                                const struct record_step *step, const msgpack_object *record);
+/** Each rule as {name, on, file, source} added to `list`. */
+void script_set_list(const struct script_set *set, struct kt_list *list);
+/** Call at the start of each request: gives the step budget anew. NULL is fine. */
+void script_set_rearm(struct script_set *set);
