@@ -4,10 +4,11 @@ BUILD_PACKAGES=(
     gcc libc6-dev cmake ninja-build pkg-config
     libevent-dev liblmdb-dev liblua5.4-dev libmsgpack-dev libsodium-dev libcsv-dev libjansson-dev
     libcmocka-dev
-    python3-msgpack # the demo is a client of its own
+    python3 # the demo plays its story through the command `kontor`
 )
 TEST_PACKAGES=(
-    binutils clang clang-format clang-tidy libclang-rt-14-dev lua-check python3-pynvim
+    binutils clang clang-format clang-tidy libclang-rt-14-dev lua-check
+    python3-msgpack python3-pynvim # a client that nobody here wrote
 )
 
 say() {

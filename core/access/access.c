@@ -92,6 +92,13 @@ void access_become_server(struct kt_ctx *ctx)
     ctx->is_server = true;
 }
 
+void access_become_nobody(struct kt_ctx *ctx)
+{
+    access_become_server(ctx);
+    ctx->user_name = "nobody";
+    ctx->is_server = false;
+}
+
 enum kt_status access_become(struct kt_ctx *ctx, uint64_t user_id)
 {
     const msgpack_object *user;

@@ -29,6 +29,8 @@ enum kt_status access_require(struct kt_ctx *ctx, const char *permission);
  *  gone or not active. */
 enum kt_status access_become(struct kt_ctx *ctx, uint64_t user_id);
 void access_become_server(struct kt_ctx *ctx);
+/** Before a login: no user, no role, no right. */
+void access_become_nobody(struct kt_ctx *ctx);
 
 /** Argon2id (RFC 9106) by libsodium at its interactive cost. */
 enum kt_status access_password_set(struct kt_ctx *ctx, uint64_t user_id, const char *password);

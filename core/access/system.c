@@ -3,6 +3,7 @@
 
 #include "access/access.h"
 #include "kontor/record.h"
+#include "record/space.h"
 
 static const struct kt_field user_fields[] = {
     {.name = "name",
@@ -31,8 +32,23 @@ static const struct kt_field setting_fields[] = {
     {.name = "value", .type = KT_TEXT, .max_length = 2000, .label = {"Value", "值"}},
 };
 
+/* Has any module ever been enabled on this data? */
+static bool was_used(struct kt_ctx *ctx)
+{
+    struct key prefix;
+    struct store_cursor *cursor;
+    struct store_slice found;
+    key_begin(&prefix, SPACE_MODULE);
+    if (store_cursor_open(ctx->txn, &cursor) != KT_OK)
+        return true;
+    bool used = store_seek(cursor, key_slice(&prefix), &found, NULL) == KT_OK &&
+                key_has_prefix(found, key_slice(&prefix));
+    store_cursor_close(cursor);
+    return used;
+}
+
 /* The company currency decides how many digits every stored amount has, so it is fixed once there
- * is something stored in it. */
+ * may be something stored in it. */
 static enum kt_status check_setting(struct kt_ctx *ctx, const msgpack_object *old,
                                     struct kt_map *record)
 {
@@ -41,10 +57,21 @@ static enum kt_status check_setting(struct kt_ctx *ctx, const msgpack_object *ol
     if (kt_currency_minor_units(kt_get_text(ctx, &record->object, "value")) < 0)
         return kt_fail(ctx, KT_INVALID, "value", "value must be an ISO 4217 currency code",
                        "值必须是 ISO 4217 货币代码");
-    if (old && !kt_equal(kt_get(old, "value"), kt_get(&record->object, "value")))
-        return kt_fail(ctx, KT_CONFLICT, "value", "the company currency cannot be changed",
-                       "公司货币不可更改");
+    if ((!old || !kt_equal(kt_get(old, "value"), kt_get(&record->object, "value"))) &&
+        was_used(ctx))
+        return kt_fail(ctx, KT_CONFLICT, "value",
+                       "the company currency is fixed once a module has been enabled",
+                       "启用过任一模块后，公司货币不可更改");
     return KT_OK;
+}
+
+static enum kt_status check_setting_delete(struct kt_ctx *ctx, const msgpack_object *record)
+{
+    if (!kt_is(record, "name", "company.currency") || !was_used(ctx))
+        return KT_OK;
+    return kt_fail(ctx, KT_CONFLICT, NULL,
+                   "the company currency is fixed once a module has been enabled",
+                   "启用过任一模块后，公司货币不可更改");
 }
 
 static const struct kt_entity user_entity = {
@@ -57,6 +84,7 @@ static const struct kt_entity setting_entity = {
     .label = {"Setting", "设置"},
     .fields = KT_LIST(setting_fields),
     .before_save = check_setting,
+    .before_delete = check_setting_delete,
 };
 static const struct kt_entity *const entities[] = {&user_entity, &setting_entity};
 

@@ -25,6 +25,7 @@ enum cli_exit {
 };
 
 struct cli;
+struct progress;
 
 struct cli_command {
     const char *name; /**< One or two words. */
@@ -54,8 +55,10 @@ struct cli {
     bool password_stdin;
     long timeout_s;
 
-    struct client *client; /**< NULL until the first call. */
-    msgpack_zone *zone;    /**< Params under construction; lives as long as the process. */
+    struct client *client;     /**< NULL until the first call. */
+    char *token;               /**< Of the login; NULL before. */
+    struct progress *progress; /**< The bar that messages must not run into; mostly NULL. */
+    msgpack_zone *zone;        /**< Params under construction; lives as long as the process. */
 };
 
 /** --- options.c: the command line. --- */
@@ -87,6 +90,13 @@ enum cli_exit cli_call(struct cli *cli, const char *method, const msgpack_object
 /** The same, but leaves what the server refused unreported: CLI_REFUSED and reply->error. */
 enum cli_exit cli_ask(struct cli *cli, const char *method, const msgpack_object *params,
                       struct client_reply *reply);
+/** cli_ask for a request that bears a request_id: when the connection is lost or the server is busy
+ *  it is made again, on a new connection, for half a minute; what was done already is not done
+ *  twice. */
+enum cli_exit cli_ask_again(struct cli *cli, const char *method, const msgpack_object *params,
+                            struct client_reply *reply);
+/** One line on stderr: `prefix` as it is, the rest made safe for a terminal. */
+void cli_say(const struct cli *cli, const char *prefix, const char *bytes, size_t length);
 /** Says why the server refused; `where` ("orders.csv line 7: ", or "") comes first. */
 void cli_report(const struct cli *cli, const struct client_error *error, const char *where);
 /** As JSON or as tables, as the user wishes. */

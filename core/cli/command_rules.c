@@ -70,13 +70,15 @@ static enum cli_exit add_file(struct bundle *bundle, const char *path, const cha
     enum cli_exit code = read_file(bundle, path, (size_t)status.st_size, &text);
     if (code != CLI_OK)
         return code;
-    char *copy = build_memory(cli->zone, strlen(name) + 1);
-    build_set(&bundle->files, strcpy(copy, name), text);
+    size_t length = strlen(name);
+    char *copy = build_memory(cli->zone, length + 1);
+    memcpy(copy, name, length + 1);
+    build_set(&bundle->files, copy, text);
     return CLI_OK;
 }
 
-/* `prefix` is "" or "folder/": the name of a rule is its path below the folder given. */
-static enum cli_exit add_folder(struct bundle *bundle, const char *folder, const char *prefix)
+/* `below` is "" or the folder's name: the name of a rule is its path below the folder given. */
+static enum cli_exit add_folder(struct bundle *bundle, const char *folder, const char *below)
 {
     struct dirent **entries;
     int count = scandir(folder, &entries, NULL, alphasort);
@@ -89,14 +91,15 @@ static enum cli_exit add_folder(struct bundle *bundle, const char *folder, const
         char path[PATH_SIZE];
         char name[PATH_SIZE];
         bool fits = snprintf(path, sizeof path, "%s/%s", folder, entry) < PATH_SIZE &&
-                    snprintf(name, sizeof name, "%s%s", prefix, entry) < PATH_SIZE - 1;
+                    snprintf(name, sizeof name, "%s%s%s", below, below[0] ? "/" : "", entry) <
+                        PATH_SIZE;
         struct stat status;
         if (code != CLI_OK || entry[0] == '.' || !fits || stat(path, &status) != 0) {
             free(entries[i]);
             continue;
         }
-        if (S_ISDIR(status.st_mode) && prefix[0] == '\0')
-            code = add_folder(bundle, path, strcat(name, "/"));
+        if (S_ISDIR(status.st_mode) && below[0] == '\0')
+            code = add_folder(bundle, path, entry);
         else if (S_ISREG(status.st_mode) && is_rule_name(entry))
             code = add_file(bundle, path, name);
         free(entries[i]);
@@ -132,7 +135,16 @@ static enum cli_exit run_push(struct cli *cli)
     struct build_map params = build_map(cli->zone);
     build_set(&params, "files", bundle.files.object);
     build_set(&params, "replace", build_bool(replace));
-    return cli_call_and_print(cli, "rules.push", &params.object);
+    struct client_reply reply;
+    code = cli_call(cli, "rules.push", &params.object, &reply);
+    if (code == CLI_OK && cli->json)
+        cli_print(cli, &reply.result);
+    else if (code == CLI_OK)
+        for (uint32_t i = 0; i < bundle.files.object.via.map.size; i++)
+            printf("%s: %s\n", bundle.files.object.via.map.ptr[i].key.via.str.ptr,
+                   cli->chinese ? "已推送" : "pushed");
+    client_reply_free(&reply);
+    return code;
 }
 
 static enum cli_exit run_list(struct cli *cli)

@@ -188,7 +188,7 @@ static void write_extension(struct text *out, const msgpack_object *value)
         write_text(out, iso, strlen(iso));
         return;
     }
-    text_add_format(out, "{\"ext\": %d, \"bytes\": ", (int)value->via.ext.type);
+    text_add_format(out, "{\"ext\": %d, \"base64\": ", (int)value->via.ext.type);
     write_base64(out, value->via.ext.ptr, value->via.ext.size);
     text_add_word(out, "}");
 }
@@ -263,7 +263,9 @@ static void write_value(struct text *out, const msgpack_object *value, bool pret
         write_text(out, value->via.str.ptr, value->via.str.size);
         return;
     case MSGPACK_OBJECT_BIN:
+        text_add_word(out, "{\"base64\": ");
         write_base64(out, value->via.bin.ptr, value->via.bin.size);
+        text_add_word(out, "}");
         return;
     case MSGPACK_OBJECT_EXT:
         write_extension(out, value);

@@ -5,22 +5,36 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "cli/json.h"
+#include "cli/progress.h"
 #include "cli/table.h"
 
 #define CELL_WIDTH_MIN 20
+/* A server that restarts is back by then. */
+#define RETRY_WITHIN_S     30
+#define RETRY_PAUSE_MS     100
+#define RETRY_PAUSE_MS_MAX 2000
 
-static void say(const char *bytes, size_t length)
+void cli_say(const struct cli *cli, const char *prefix, const char *bytes, size_t length)
 {
     struct text line = {.at = NULL};
-    text_add_word(&line, "kontor: ");
+    text_add_word(&line, prefix);
     text_add_safe(&line, bytes, length);
     text_add_word(&line, "\n");
+    if (cli->progress)
+        progress_hide(cli->progress);
     fflush(stdout);
     fwrite(line.at, 1, line.length, stderr);
     text_free(&line);
+}
+
+static void say(const struct cli *cli, const char *bytes, size_t length)
+{
+    cli_say(cli, "kontor: ", bytes, length);
 }
 
 enum cli_exit cli_fail(const struct cli *cli, enum cli_exit code, const char *english,
@@ -31,7 +45,7 @@ enum cli_exit cli_fail(const struct cli *cli, enum cli_exit code, const char *en
     va_start(arguments, chinese);
     vsnprintf(message, sizeof message, cli->chinese ? chinese : english, arguments);
     va_end(arguments);
-    say(message, strlen(message));
+    say(cli, message, strlen(message));
     return code;
 }
 
@@ -55,12 +69,12 @@ void cli_report(const struct cli *cli, const struct client_error *error, const c
     add_attribute(&line, "rule", error->rule, &first);
     if (!first)
         text_add_word(&line, ")");
-    say(line.at, line.length);
+    say(cli, line.at, line.length);
     if (error->details) {
         line.length = 0;
         text_add_word(&line, "details: ");
         json_write(&line, error->details, false);
-        say(line.at, line.length);
+        say(cli, line.at, line.length);
     }
     text_free(&line);
 }
@@ -98,6 +112,14 @@ static enum cli_exit find_secret(const struct cli *cli, const char *user,
     return cli_secret_prompt(cli, prompt, secret);
 }
 
+/* Kept for a connection that has to be made again: a password from a pipe is gone by then. */
+static void keep_token(struct cli *cli, const msgpack_object *answer)
+{
+    const msgpack_object *token = object_get(answer, "token");
+    if (token && token->type == MSGPACK_OBJECT_STR)
+        cli->token = strndup(token->via.str.ptr, token->via.str.size);
+}
+
 static enum cli_exit log_in(struct cli *cli, const struct cli_target *target)
 {
     const char *user = cli->user ? cli->user : getenv("KONTOR_USER");
@@ -110,16 +132,32 @@ static enum cli_exit log_in(struct cli *cli, const struct cli_target *target)
     struct client_reply reply;
     enum client_status status = client_login(cli->client, user, secret.text, &reply);
     cli_secret_wipe(&secret);
-    if (status == CLIENT_REFUSED) {
+    if (status == CLIENT_OK) {
+        keep_token(cli, &reply.result);
+    } else if (status == CLIENT_REFUSED) {
         cli_report(cli, reply.error, "");
         bool not_our_fault =
             strcmp(reply.error->code, "busy") == 0 || strcmp(reply.error->code, "internal") == 0;
         code = not_our_fault ? CLI_REFUSED : CLI_LOGIN;
-    } else if (status != CLIENT_OK) {
+    } else {
         code = report_lost(cli, status);
     }
     client_reply_free(&reply);
     return code;
+}
+
+/* CLIENT_NO_MEMORY leaves no client to say why. */
+static enum client_status reach(struct cli *cli, const struct cli_target *target)
+{
+    const struct client_options options = {
+        .socket_path = target->address ? NULL : target->socket,
+        .address = target->address,
+        .timeout_ms =
+            cli->timeout_s == 0 || cli->timeout_s > 86400 ? -1 : (int)cli->timeout_s * 1000,
+    };
+    client_free(cli->client);
+    cli->client = client_new(&options);
+    return cli->client ? client_connect(cli->client) : CLIENT_NO_MEMORY;
 }
 
 static enum cli_exit begin(struct cli *cli)
@@ -128,16 +166,9 @@ static enum cli_exit begin(struct cli *cli)
     enum cli_exit code = cli_find_target(cli, &target);
     if (code != CLI_OK)
         return code;
-    const struct client_options options = {
-        .socket_path = target.address ? NULL : target.socket,
-        .address = target.address,
-        .timeout_ms =
-            cli->timeout_s == 0 || cli->timeout_s > 86400 ? -1 : (int)cli->timeout_s * 1000,
-    };
-    cli->client = client_new(&options);
+    enum client_status status = reach(cli, &target);
     if (!cli->client)
         return cli_fail(cli, CLI_LOST, "out of memory", "内存不足");
-    enum client_status status = client_connect(cli->client);
     if (status != CLIENT_OK)
         return report_lost(cli, status);
     return cli->no_login ? CLI_OK : log_in(cli, &target);
@@ -153,6 +184,67 @@ enum cli_exit cli_ask(struct cli *cli, const char *method, const msgpack_object 
             return code;
     }
     enum client_status status = client_call(cli->client, method, params, reply);
+    if (status == CLIENT_REFUSED)
+        return CLI_REFUSED;
+    return status == CLIENT_OK ? CLI_OK : report_lost(cli, status);
+}
+
+/* CLI_LOST is left unreported: there may be another try. */
+static enum cli_exit begin_again(struct cli *cli)
+{
+    struct cli_target target;
+    enum cli_exit code = cli_find_target(cli, &target);
+    if (code != CLI_OK)
+        return code;
+    if (reach(cli, &target) != CLIENT_OK)
+        return CLI_LOST;
+    if (cli->no_login || !cli->token)
+        return cli->no_login ? CLI_OK : log_in(cli, &target);
+    struct client_reply reply;
+    enum client_status status = client_login_token(cli->client, cli->token, &reply);
+    bool busy = status == CLIENT_REFUSED && strcmp(reply.error->code, "busy") == 0;
+    if (status == CLIENT_REFUSED && !busy)
+        cli_report(cli, reply.error, "");
+    client_reply_free(&reply);
+    return status == CLIENT_OK ? CLI_OK : status == CLIENT_REFUSED && !busy ? CLI_LOGIN : CLI_LOST;
+}
+
+static void pause_ms(int milliseconds)
+{
+    nanosleep(&(struct timespec){.tv_sec = milliseconds / 1000,
+                                 .tv_nsec = (long)(milliseconds % 1000) * 1000000},
+              NULL);
+}
+
+static bool worth_another_try(enum client_status status, const struct client_reply *reply)
+{
+    return status == CLIENT_LOST || status == CLIENT_TIMEOUT ||
+           (status == CLIENT_REFUSED && strcmp(reply->error->code, "busy") == 0);
+}
+
+enum cli_exit cli_ask_again(struct cli *cli, const char *method, const msgpack_object *params,
+                            struct client_reply *reply)
+{
+    if (!cli->client)
+        return cli_ask(cli, method, params, reply);
+    int64_t deadline = clock_monotonic_us() + INT64_C(1000000) * RETRY_WITHIN_S;
+    int pause = RETRY_PAUSE_MS;
+    enum client_status status = client_call(cli->client, method, params, reply);
+    while (worth_another_try(status, reply) && clock_monotonic_us() < deadline) {
+        if (pause == RETRY_PAUSE_MS && status != CLIENT_REFUSED)
+            cli_fail(cli, CLI_LOST, "%s; trying again", "%s；正在重试",
+                     cli->chinese ? client_error(cli->client)->message_zh
+                                  : client_error(cli->client)->message);
+        pause_ms(pause);
+        pause = pause * 2 < RETRY_PAUSE_MS_MAX ? pause * 2 : RETRY_PAUSE_MS_MAX;
+        enum cli_exit code = status == CLIENT_REFUSED ? CLI_OK : begin_again(cli);
+        if (code != CLI_OK && code != CLI_LOST)
+            return code;
+        if (!cli->client)
+            return cli_fail(cli, CLI_LOST, "out of memory", "内存不足");
+        client_reply_free(reply);
+        status = code == CLI_LOST ? CLIENT_LOST : client_call(cli->client, method, params, reply);
+    }
     if (status == CLIENT_REFUSED)
         return CLI_REFUSED;
     return status == CLIENT_OK ? CLI_OK : report_lost(cli, status);
@@ -198,4 +290,8 @@ void cli_session_end(struct cli *cli)
 {
     client_free(cli->client);
     cli->client = NULL;
+    if (cli->token)
+        explicit_bzero(cli->token, strlen(cli->token));
+    free(cli->token);
+    cli->token = NULL;
 }

@@ -41,6 +41,10 @@ struct registry {
  *  new ones; the caller owns the one reference. On failure ctx is as it was, with an error. */
 enum kt_status registry_build(struct kt_ctx *ctx, const struct plugin_catalog *catalog,
                               struct registry **out);
+/** At start: as registry_build, but refuses when an enabled module's plugin is missing, and brings
+ *  the data of older plugins up to date. open.c */
+enum kt_status registry_open(struct kt_ctx *ctx, const struct plugin_catalog *catalog,
+                             struct registry **out);
 void registry_hold(struct registry *registry);
 void registry_release(struct registry *registry); /**< NULL is fine. */
 /** Make `ctx` work under this registry. */

@@ -292,7 +292,7 @@ enum kt_status record_check_value(struct kt_ctx *ctx, const struct schema_field 
     case KT_TAGS:
         return check_tags(ctx, field, path, value);
     case KT_JSON:
-        return json_fits(value, 0)
+        return (field->decl->flags & KT_UNCHECKED) || json_fits(value, 0)
                    ? KT_OK
                    : wrong(ctx, path, "plain data of modest depth", "深度适中的普通数据");
     }

@@ -12,7 +12,9 @@ enum space {
     SPACE_HISTORY = 'H', /**< entity, id, version -> msgpack {at, user, what, changes} */
     SPACE_COUNTER = 'N', /**< catalog number -> u64 last given out */
     SPACE_EVENT = 'E',   /**< sequence number -> msgpack event */
-    SPACE_REQUEST = 'Q', /**< user, request id -> msgpack {at, reply} */
+    SPACE_REQUEST = 'Q', /**< user, request id -> msgpack {at, method, reply} */
+    SPACE_REQUEST_AGE = 'A', /**< instant, user, request id -> nothing: what to forget first */
+    SPACE_JOB = 'J',         /**< job name -> instant of its last run */
     SPACE_SECRET = 'S',  /**< kind, name -> bytes that are never sent */
     SPACE_RULE = 'L',    /**< file name -> msgpack {text, ...} */
     SPACE_MODULE = 'M',  /**< module name -> msgpack {enabled, schema} */

@@ -228,14 +228,12 @@ static bool take_opening(struct rest *rest, struct frame_parts *out)
     uint64_t msgid = 0;
     if (!take_head(rest, FOLLOW_VALUES, &count) || !take_integer(rest, &type))
         return false;
-    if (count == 4 && type == TYPE_REQUEST)
-        out->kind = FRAME_REQUEST;
-    else if (count == 3 && type == TYPE_NOTIFICATION)
-        out->kind = FRAME_NOTIFICATION;
-    else
+    bool is_request = count == 4 && type == TYPE_REQUEST;
+    if (!is_request && (count != 3 || type != TYPE_NOTIFICATION))
         return false;
-    if (out->kind == FRAME_REQUEST && (!take_integer(rest, &msgid) || msgid > UINT32_MAX))
+    if (is_request && (!take_integer(rest, &msgid) || msgid > UINT32_MAX))
         return false;
+    out->kind = is_request ? FRAME_REQUEST : FRAME_NOTIFICATION;
     out->msgid = (uint32_t)msgid;
     return true;
 }

@@ -36,12 +36,12 @@ struct frame_scan {
     uint32_t left[KT_LIMIT_MESSAGE_DEPTH]; /**< Values still to come at each open level. */
 };
 
-enum frame_kind { FRAME_REQUEST, FRAME_NOTIFICATION };
+enum frame_kind { FRAME_NEITHER, FRAME_REQUEST, FRAME_NOTIFICATION };
 
 /** The members of a message, pointing into it. */
 struct frame_parts {
     enum frame_kind kind;
-    uint32_t msgid;     /**< 0 for a notification. */
+    uint32_t msgid;     /**< 0 unless it is a request. */
     const char *method; /**< At most KT_LIMIT_NAME bytes, not NUL-terminated. */
     size_t method_length;
     const char *params; /**< One packed array. */
@@ -54,7 +54,8 @@ struct frame_parts {
 enum frame_state frame_scan(struct frame_scan *scan, const char *message, size_t size);
 
 /** Splits a whole message. False when it is neither a request [0, msgid, method, params] nor a
- *  notification [2, method, params]; then only out->msgid is of use: what frame_msgid says. */
+ *  notification [2, method, params]; then only kind and msgid are of use: they tell a message that
+ *  began as one of the two, and so whom to answer, from any other. */
 bool frame_split(const char *message, size_t size, struct frame_parts *out);
 
 /** The msgid of a request of which perhaps only the first bytes have come; 0 when it cannot be

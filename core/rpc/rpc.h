@@ -2,10 +2,11 @@
  *
  *  Runs on one libevent loop, the I/O thread. It never touches a record: complete frames become
  *  engine requests, and finished requests become bytes to send. Replies are sent as they finish,
- *  which need not be the order of asking. */
+ *  which need not be the order of asking. The process must ignore SIGPIPE. */
 #pragma once
 
 #include <event2/event.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "engine/engine.h"
@@ -16,8 +17,13 @@ struct rpc_options {
     const char *listen;            /**< "127.0.0.1:7450"; port 0 picks a free one; NULL: no TCP. */
     const char *socket;            /**< Path of the Unix socket (mode 0600); NULL: none. */
     unsigned idle_frame_timeout_s; /**< A frame begun must be complete by then; 0: 30. */
+    unsigned unread_reply_timeout_s; /**< A client must read something of a reply; 0: 60. */
 };
 
+/** Is it "HOST:PORT" or "[HOST]:PORT" with a numeric host or "localhost", and, unless
+ *  `allow_remote`, reachable from this machine alone? KT_INVALID or KT_DENIED with `why`. */
+enum kt_status rpc_address_check(const char *address, bool allow_remote, char *why,
+                                 size_t why_size);
 /** Bind and listen. A stale socket file is replaced, a live one refused. KT_BUSY/KT_INVALID with
  * `why`. */
 enum kt_status rpc_server_new(struct event_base *base, struct engine *engine,

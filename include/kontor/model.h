@@ -41,6 +41,7 @@ enum kt_field_flag {
     KT_SOFT =
         1 << 6, /**< KT_REF to a module that need not be enabled: the field sleeps meanwhile. */
     KT_IMMUTABLE = 1 << 7, /**< Set at creation, never changed by clients. */
+    KT_UNCHECKED = 1 << 8, /**< KT_JSON parameter: taken as it came, the method checks it. */
 };
 
 struct kt_choice {

@@ -237,8 +237,8 @@ const struct kt_entity finance_entry = {
 
 /* ---- Booking ---- */
 
-void finance_book(struct kt_ctx *ctx, struct finance_posting *posting, uint64_t account,
-                  uint64_t party, struct kt_decimal amount)
+void finance_book(struct kt_ctx *ctx, struct finance_posting *posting, struct finance_target target,
+                  struct kt_decimal amount)
 {
     if (posting->lines == NULL)
         posting->lines = kt_list_new(ctx);
@@ -246,9 +246,11 @@ void finance_book(struct kt_ctx *ctx, struct finance_posting *posting, uint64_t 
         return;
     struct kt_map *line = kt_map_new(ctx);
     bool is_debit = kt_decimal_sign(amount) > 0;
-    kt_map_set_id(line, "account", account);
-    if (party != 0)
-        kt_map_set_id(line, "party", party);
+    kt_map_set_id(line, "account", target.account);
+    if (target.party != 0)
+        kt_map_set_id(line, "party", target.party);
+    if (target.text != NULL)
+        kt_map_set_text(line, "text", target.text);
     kt_map_set_decimal(line, is_debit ? "debit" : "credit", kt_decimal_abs(amount));
     kt_list_add(posting->lines, line->object);
 }

@@ -35,9 +35,15 @@ struct finance_posting {
     uint64_t source_id;
     struct kt_list *lines; /**< Made by finance_book. */
 };
-/** Book an amount: above 0 debit, below 0 credit, 0 books nothing. `party` 0 is none. */
-void finance_book(struct kt_ctx *ctx, struct finance_posting *posting, uint64_t account,
-                  uint64_t party, struct kt_decimal amount);
+/** Where an amount goes. `party` 0 is none, `text` may be NULL. */
+struct finance_target {
+    uint64_t account;
+    uint64_t party;
+    const char *text;
+};
+/** Book an amount: above 0 debit, below 0 credit, 0 books nothing. */
+void finance_book(struct kt_ctx *ctx, struct finance_posting *posting, struct finance_target target,
+                  struct kt_decimal amount);
 /** Create the entry and post it. `out_id` may be NULL. */
 KT_NODISCARD enum kt_status finance_post(struct kt_ctx *ctx, const struct finance_posting *posting,
                                          uint64_t *out_id);

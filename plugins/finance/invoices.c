@@ -232,20 +232,60 @@ static void book_revenue(struct kt_ctx *ctx, struct finance_posting *posting,
 {
     size_t count = kt_count(invoice, "lines");
     for (size_t i = 0; i < count; i++) {
-        uint64_t account = kt_get_id(kt_at(invoice, "lines", i), "account");
+        struct finance_target target = {.account =
+                                            kt_get_id(kt_at(invoice, "lines", i), "account")};
         struct kt_decimal net = KT_DECIMAL_ZERO;
         size_t first = 0;
-        while (kt_get_id(kt_at(invoice, "lines", first), "account") != account)
+        while (kt_get_id(kt_at(invoice, "lines", first), "account") != target.account)
             first++;
         if (first < i)
             continue;
         for (size_t k = i; k < count; k++) {
             const msgpack_object *line = kt_at(invoice, "lines", k);
-            if (kt_get_id(line, "account") == account)
+            if (kt_get_id(line, "account") == target.account)
                 net = kt_decimal_add(net, kt_get_decimal(line, "net"));
         }
-        finance_book(ctx, posting, account, 0, kt_decimal_neg(net));
+        finance_book(ctx, posting, target, kt_decimal_neg(net));
     }
+}
+
+static struct kt_decimal rate_of(const msgpack_object *invoice, size_t index)
+{
+    return kt_get_decimal(kt_at(invoice, "lines", index), "tax_rate");
+}
+
+static const char *rate_text(struct kt_ctx *ctx, struct kt_decimal rate)
+{
+    char text[KT_DECIMAL_TEXT_SIZE];
+    kt_decimal_format(kt_decimal_trim(rate, 0), text);
+    return kt_format(ctx, "%s %%", text);
+}
+
+/* Credit the tax account once per rate, in the order of first use: a tax return asks per rate. */
+static enum kt_status book_tax(struct kt_ctx *ctx, struct finance_posting *posting,
+                               const msgpack_object *invoice)
+{
+    size_t count = kt_count(invoice, "lines");
+    struct finance_target target = {0};
+    for (size_t i = 0; i < count; i++) {
+        struct kt_decimal rate = rate_of(invoice, i);
+        struct kt_decimal tax = KT_DECIMAL_ZERO;
+        size_t first = 0;
+        while (kt_decimal_compare(rate_of(invoice, first), rate) != 0)
+            first++;
+        if (first < i)
+            continue;
+        for (size_t k = i; k < count; k++) {
+            if (kt_decimal_compare(rate_of(invoice, k), rate) == 0)
+                tax = kt_decimal_add(tax, kt_get_decimal(kt_at(invoice, "lines", k), "tax"));
+        }
+        if (kt_decimal_is_zero(tax))
+            continue;
+        KT_TRY(finance_account_for(ctx, "tax_payable", &target.account));
+        target.text = rate_text(ctx, rate);
+        finance_book(ctx, posting, target, kt_decimal_neg(tax));
+    }
+    return KT_OK;
 }
 
 static enum kt_status invoice_post(struct kt_ctx *ctx, struct kt_map *record,
@@ -253,7 +293,8 @@ static enum kt_status invoice_post(struct kt_ctx *ctx, struct kt_map *record,
 {
     (void)params;
     const msgpack_object *invoice = &record->object;
-    uint64_t receivable, tax_payable, entry;
+    struct finance_target debtor = {.party = kt_get_id(invoice, "party")};
+    uint64_t entry;
     if (kt_count(invoice, "lines") == 0)
         return kt_fail(ctx, KT_INVALID, "lines", "an invoice needs at least one line",
                        "发票至少需要一行");
@@ -264,16 +305,11 @@ static enum kt_status invoice_post(struct kt_ctx *ctx, struct kt_map *record,
                                       .reference = kt_get_text(ctx, invoice, "number"),
                                       .source_entity = "finance.invoice",
                                       .source_id = kt_get_id(invoice, "id")};
-    struct kt_decimal tax = kt_get_decimal(invoice, "tax");
     kt_get_date(invoice, "date", &posting.date);
-    KT_TRY(finance_account_for(ctx, "receivable", &receivable));
-    finance_book(ctx, &posting, receivable, kt_get_id(invoice, "party"),
-                 kt_get_decimal(invoice, "total"));
+    KT_TRY(finance_account_for(ctx, "receivable", &debtor.account));
+    finance_book(ctx, &posting, debtor, kt_get_decimal(invoice, "total"));
     book_revenue(ctx, &posting, invoice);
-    if (!kt_decimal_is_zero(tax)) {
-        KT_TRY(finance_account_for(ctx, "tax_payable", &tax_payable));
-        finance_book(ctx, &posting, tax_payable, 0, kt_decimal_neg(tax));
-    }
+    KT_TRY(book_tax(ctx, &posting, invoice));
     KT_TRY(finance_post(ctx, &posting, &entry));
     kt_map_set_id(record, "entry", entry);
     return KT_OK;
@@ -285,6 +321,17 @@ static enum kt_status invoice_pay(struct kt_ctx *ctx, struct kt_map *record,
     (void)ctx;
     (void)params;
     kt_map_set_decimal(record, "paid", kt_get_decimal(&record->object, "total"));
+    return KT_OK;
+}
+
+/* The payment that paid it is cancelled. */
+static enum kt_status invoice_reopen(struct kt_ctx *ctx, struct kt_map *record,
+                                     const msgpack_object *params)
+{
+    (void)ctx;
+    kt_map_set_decimal(
+        record, "paid",
+        kt_decimal_sub(kt_get_decimal(&record->object, "paid"), kt_get_decimal(params, "amount")));
     return KT_OK;
 }
 
@@ -326,6 +373,13 @@ static const struct kt_transition transitions[] = {
      .flags = KT_BY_SERVER,
      .run = invoice_pay,
      .label = {"Pay", "付清"}},
+    {.from = "paid",
+     .to = "posted",
+     .verb = "reopen",
+     .event = "reopened",
+     .flags = KT_BY_SERVER,
+     .run = invoice_reopen,
+     .label = {"Reopen", "重新打开"}},
     {.from = "draft",
      .to = "cancelled",
      .verb = "cancel",

@@ -68,6 +68,7 @@ static const struct kt_field payment_fields[] = {
 static const struct kt_state states[] = {
     {"draft", 0, {"Draft", "草稿"}},
     {"posted", KT_LOCKED, {"Posted", "已过账"}},
+    {"cancelled", KT_LOCKED, {"Cancelled", "已撤销"}},
 };
 
 static const char *path(struct kt_ctx *ctx, size_t index, const char *field)
@@ -87,6 +88,8 @@ static enum kt_status payment_before_save(struct kt_ctx *ctx, const msgpack_obje
                                           struct kt_map *record)
 {
     (void)old;
+    if (!kt_has(&record->object, "amount"))
+        return KT_OK; /* The check of required fields says it better. */
     struct kt_decimal amount = kt_get_decimal(&record->object, "amount");
     struct kt_decimal sum = allocated(&record->object);
     struct kt_decimal left = kt_decimal_sub(amount, sum);
@@ -94,7 +97,8 @@ static enum kt_status payment_before_save(struct kt_ctx *ctx, const msgpack_obje
         return kt_fail(ctx, KT_INVALID, "allocations",
                        "%s is allocated, but the payment is only %s", "已分配 %s，但收款只有 %s",
                        finance_text(ctx, sum), finance_text(ctx, amount));
-    kt_map_set_decimal(record, "unallocated", left);
+    kt_map_set_decimal(record, "unallocated",
+                       kt_is(&record->object, "state", "cancelled") ? KT_DECIMAL_ZERO : left);
     if (!kt_has(&record->object, "account")) {
         uint64_t bank;
         KT_TRY(finance_account_for(ctx, "bank", &bank));
@@ -170,12 +174,32 @@ static enum kt_status settle(struct kt_ctx *ctx, const msgpack_object *payment, 
     return kt_record_update(ctx, "finance.invoice", id, changes);
 }
 
+/* Take back what an allocation paid: a paid invoice is owed again. */
+static enum kt_status unsettle(struct kt_ctx *ctx, const msgpack_object *line)
+{
+    uint64_t id = kt_get_id(line, "invoice");
+    struct kt_decimal amount = kt_get_decimal(line, "amount");
+    const msgpack_object *invoice;
+    KT_TRY(kt_record_get(ctx, "finance.invoice", id, &invoice));
+    struct kt_map *changes = kt_map_new(ctx);
+    if (kt_is(invoice, "state", "paid")) {
+        kt_map_set_decimal(changes, "amount", amount);
+        return kt_record_transition(ctx, "finance.invoice", id, "reopen", changes);
+    }
+    kt_map_set_decimal(changes, "paid", kt_decimal_sub(kt_get_decimal(invoice, "paid"), amount));
+    return kt_record_update(ctx, "finance.invoice", id, changes);
+}
+
 static enum kt_status payment_after_save(struct kt_ctx *ctx, const msgpack_object *old,
                                          const msgpack_object *record)
 {
+    bool was_posted = kt_is(old, "state", "posted");
+    if (was_posted && kt_is(record, "state", "cancelled")) {
+        for (size_t i = 0; i < kt_count(record, "allocations"); i++)
+            KT_TRY(unsettle(ctx, kt_at(record, "allocations", i)));
+    }
     if (!kt_is(record, "state", "posted"))
         return KT_OK;
-    bool was_posted = kt_is(old, "state", "posted");
     if (!was_posted)
         KT_TRY(finance_check_booked(ctx, record, "amount"));
     for (size_t i = 0; i < kt_count(record, "allocations"); i++) {
@@ -203,8 +227,10 @@ static enum kt_status book(struct kt_ctx *ctx, const msgpack_object *payment, ui
         .source_id = kt_get_id(payment, "id"),
     };
     kt_get_date(payment, "date", &posting.date);
-    finance_book(ctx, &posting, kt_get_id(payment, "account"), 0, amount);
-    finance_book(ctx, &posting, receivable, kt_get_id(payment, "party"), kt_decimal_neg(amount));
+    struct finance_target money = {.account = kt_get_id(payment, "account")};
+    struct finance_target debtor = {.account = receivable, .party = kt_get_id(payment, "party")};
+    finance_book(ctx, &posting, money, amount);
+    finance_book(ctx, &posting, debtor, kt_decimal_neg(amount));
     return finance_post(ctx, &posting, entry);
 }
 
@@ -222,6 +248,18 @@ static enum kt_status payment_post(struct kt_ctx *ctx, struct kt_map *record,
     KT_TRY(book(ctx, &record->object, &entry));
     kt_map_set_id(record, "entry", entry);
     return KT_OK;
+}
+
+/* It bounced, or was never ours. The allocations stay as a note of what it had paid. */
+static enum kt_status payment_cancel(struct kt_ctx *ctx, struct kt_map *record,
+                                     const msgpack_object *params)
+{
+    (void)params;
+    kt_date date = 0;
+    uint64_t reversal;
+    kt_get_date(&record->object, "date", &date);
+    return finance_reverse(ctx, kt_get_id(&record->object, "entry"),
+                           date > kt_today(ctx) ? date : kt_today(ctx), "cancelled", &reversal);
 }
 
 /* ---- Money paid ahead, allocated later ---- */
@@ -278,6 +316,12 @@ static const struct kt_transition transitions[] = {
      .event = "posted",
      .run = payment_post,
      .label = {"Post", "过账"}},
+    {.from = "posted",
+     .to = "cancelled",
+     .verb = "cancel",
+     .event = "cancelled",
+     .run = payment_cancel,
+     .label = {"Cancel", "撤销"}},
 };
 
 const struct kt_entity finance_payment = {

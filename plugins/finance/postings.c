@@ -48,6 +48,9 @@ enum kt_status finance_on_order_invoiced(struct kt_ctx *ctx, const struct kt_eve
     const msgpack_object *invoice;
     uint64_t id;
     struct kt_map *values = kt_map_new(ctx);
+    /* A gift owes nothing, so there is nothing to bill; sales closes such an order by hand. */
+    if (kt_decimal_is_zero(kt_get_decimal(event->record, "total")))
+        return KT_OK;
     for (size_t i = 0; i < KT_COUNT(copied); i++) {
         const msgpack_object *value = kt_get(event->record, copied[i]);
         if (value != NULL)
@@ -101,8 +104,8 @@ static enum kt_status book_amount(struct kt_ctx *ctx, struct finance_posting *po
         value = kt_decimal_neg(value);
     KT_TRY(finance_account_for(ctx, "stock", &stock));
     KT_TRY(counterpart(ctx, other, &against));
-    finance_book(ctx, posting, stock, 0, value);
-    finance_book(ctx, posting, against, 0, kt_decimal_neg(value));
+    finance_book(ctx, posting, (struct finance_target){.account = stock}, value);
+    finance_book(ctx, posting, (struct finance_target){.account = against}, kt_decimal_neg(value));
     return KT_OK;
 }
 

@@ -22,8 +22,7 @@ static enum kt_status read_period(struct kt_ctx *ctx, const msgpack_object *para
     if (has_from && has_until && from > until)
         return kt_fail(ctx, KT_INVALID, "until", "the period ends before it begins",
                        "截止日期早于起始日期");
-    strcpy(out->from, "0000-00");
-    strcpy(out->until, "9999-99");
+    *out = (struct period){.from = "0000-00", .until = "9999-99"};
     if (has_from)
         kt_date_format(from, out->from);
     if (has_until)

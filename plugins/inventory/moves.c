@@ -288,6 +288,13 @@ static enum kt_status work_out(struct worksheet *sheet, struct step *step, struc
     return KT_OK;
 }
 
+/* The check of required fields comes after this and says better what is missing. */
+static bool is_complete(const msgpack_object *line)
+{
+    return kt_has(line, "product") && kt_has(line, "from") && kt_has(line, "to") &&
+           kt_has(line, "quantity");
+}
+
 static enum kt_status move_before_save(struct kt_ctx *ctx, const msgpack_object *old,
                                        struct kt_map *record)
 {
@@ -306,7 +313,8 @@ static enum kt_status move_before_save(struct kt_ctx *ctx, const msgpack_object 
     for (size_t i = 0; i < count; i++) {
         struct step step = {.line = kt_at(&record->object, "lines", i), .index = i};
         struct kt_map *line = kt_map_copy(ctx, step.line);
-        KT_TRY(work_out(&sheet, &step, line));
+        if (is_complete(step.line))
+            KT_TRY(work_out(&sheet, &step, line));
         kt_list_add(lines, line->object);
     }
     kt_map_set(record, "lines", lines->object);

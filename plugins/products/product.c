@@ -115,7 +115,11 @@ enum kt_status products_check_percent(struct kt_ctx *ctx, const msgpack_object *
 static enum kt_status product_before_save(struct kt_ctx *ctx, const msgpack_object *old,
                                           struct kt_map *record)
 {
-    (void)old;
+    if (old && kt_has(old, "uom") && kt_get_id(old, "uom") != kt_get_id(&record->object, "uom"))
+        return kt_fail(ctx, KT_CONFLICT, "uom",
+                       "the unit of a product is fixed, its quantities are counted in it: make "
+                       "another product",
+                       "产品的计量单位不可更改，其数量均以此计量，请另建产品");
     if (!kt_has(&record->object, "uom")) {
         const msgpack_object *pieces;
         KT_TRY(kt_record_find(ctx, "products.uom", "code", kt_text("pcs"), &pieces));

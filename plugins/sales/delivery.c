@@ -88,6 +88,7 @@ const struct kt_field sales_deliver_params[SALES_DELIVER_PARAMS] = {
 /* One line of the order while it is being delivered. */
 struct load {
     const msgpack_object *line;
+    uint64_t id;
     struct kt_decimal open; /* Ordered and not delivered before. */
     struct kt_decimal sent; /* Now. */
 };
@@ -98,6 +99,7 @@ static struct load *open_loads(struct kt_ctx *ctx, const msgpack_object *order, 
     for (size_t i = 0; i < count; i++) {
         const msgpack_object *line = kt_at(order, "lines", i);
         loads[i].line = line;
+        loads[i].id = kt_get_id(line, "id");
         loads[i].open =
             kt_decimal_sub(kt_get_decimal(line, "quantity"), kt_get_decimal(line, "delivered"));
     }
@@ -108,14 +110,15 @@ static struct load *open_loads(struct kt_ctx *ctx, const msgpack_object *order, 
 static enum kt_status take_wanted(struct kt_ctx *ctx, const msgpack_object *wanted, size_t index,
                                   struct load *loads, size_t count)
 {
+    uint64_t id = kt_get_id(wanted, "line");
     struct load *load = NULL;
     for (size_t i = 0; i < count && !load; i++)
-        if (kt_get_id(loads[i].line, "id") == kt_get_id(wanted, "line"))
+        if (loads[i].id == id)
             load = &loads[i];
     if (!load)
         return kt_fail(ctx, KT_INVALID, kt_format(ctx, "lines[%zu].line", index),
                        "the order has no line %llu", "订单中没有第 %llu 行",
-                       (unsigned long long)kt_get_id(wanted, "line"));
+                       (unsigned long long)id);
     struct kt_decimal left = kt_decimal_sub(load->open, load->sent);
     struct kt_decimal quantity =
         kt_has(wanted, "quantity") ? kt_get_decimal(wanted, "quantity") : left;
@@ -150,14 +153,12 @@ static enum kt_status create_delivery(struct kt_ctx *ctx, const msgpack_object *
                                       uint64_t *out_id)
 {
     struct kt_list *lines = kt_list_new(ctx);
-    bool products = kt_module_enabled(ctx, "products");
     for (size_t i = 0; i < kt_count(order, "lines"); i++) {
         if (kt_decimal_sign(loads[i].sent) <= 0)
             continue;
         struct kt_map *line = kt_map_new(ctx);
-        kt_map_set_id(line, "order_line", kt_get_id(loads[i].line, "id"));
-        if (products)
-            kt_map_set_id(line, "product", kt_get_id(loads[i].line, "product"));
+        kt_map_set_id(line, "order_line", loads[i].id);
+        kt_map_set_id(line, "product", kt_get_id(loads[i].line, "product"));
         kt_map_set_text(line, "text", kt_get_text(ctx, loads[i].line, "text"));
         kt_map_set_decimal(line, "quantity", kt_decimal_trim(loads[i].sent, 0));
         kt_list_add(lines, line->object);
@@ -182,7 +183,7 @@ static enum kt_status book_on_order(struct kt_ctx *ctx, uint64_t order_id, const
         struct kt_map *line = kt_map_new(ctx); /* The rest of the line stays as it is. */
         struct kt_decimal delivered =
             kt_decimal_add(kt_get_decimal(loads[i].line, "delivered"), loads[i].sent);
-        kt_map_set_id(line, "id", kt_get_id(loads[i].line, "id"));
+        kt_map_set_id(line, "id", loads[i].id);
         kt_map_set_decimal(line, "delivered", kt_decimal_trim(delivered, 0));
         kt_list_add(lines, line->object);
         complete = complete && kt_decimal_compare(loads[i].sent, loads[i].open) >= 0;

@@ -31,8 +31,9 @@ static const struct kt_field opportunity_fields[] = {
      .type = KT_REF,
      .flags = KT_INDEXED,
      .to = "system.user",
-     .initial = "user",
-     .label = {"Salesperson", "销售员"}},
+     .label = {"Salesperson", "销售员"},
+     .help = {"The customer's when left empty; else a rule or somebody assigns one.",
+              "留空则取客户的销售员，否则由规则或人工分配"}},
     {.name = "source",
      .type = KT_TEXT,
      .max_length = 100,
@@ -181,6 +182,8 @@ static enum kt_status opportunity_before_save(struct kt_ctx *ctx, const msgpack_
             kt_map_set_text(record, "company", kt_get_text(ctx, customer, "name"));
         if (!kt_has(&record->object, "region") && kt_has(customer, "region"))
             kt_map_set_text(record, "region", kt_get_text(ctx, customer, "region"));
+        if (!kt_has(&record->object, "salesperson"))
+            kt_map_set_id(record, "salesperson", kt_get_id(customer, "salesperson"));
     }
     return sales_check_percent(ctx, &record->object, "probability", "probability");
 }
@@ -223,10 +226,9 @@ enum kt_status sales_opportunity_quote(struct kt_ctx *ctx, const msgpack_object 
     uint64_t id = kt_get_id(params, "id"), order_id;
     const msgpack_object *opportunity, *order;
     KT_TRY(kt_record_get(ctx, "sales.opportunity", id, &opportunity));
-    if (kt_is(opportunity, "state", "won") || kt_is(opportunity, "state", "lost"))
-        return kt_fail(ctx, KT_CONFLICT, "state",
-                       "the opportunity is closed: only an open one can be quoted",
-                       "商机已关闭，只有未关闭的商机才能报价");
+    if (kt_is(opportunity, "state", "lost"))
+        return kt_fail(ctx, KT_CONFLICT, "state", "the opportunity is lost: reopen it to quote",
+                       "商机已输单，重新打开后才能报价");
     KT_TRY(need_customer(ctx, opportunity));
     if (kt_count(params, "lines") == 0)
         return kt_fail(ctx, KT_INVALID, "lines", "a quote needs at least one line",
@@ -240,9 +242,28 @@ enum kt_status sales_opportunity_quote(struct kt_ctx *ctx, const msgpack_object 
     if (kt_has(params, "date"))
         kt_map_set(values, "date", *kt_get(params, "date"));
     KT_TRY(kt_record_create(ctx, "sales.order", values, &order_id));
-    if (!kt_is(opportunity, "state", "quoted"))
+    if (kt_is(opportunity, "state", "lead") || kt_is(opportunity, "state", "qualified"))
         KT_TRY(kt_record_transition(ctx, "sales.opportunity", id, "mark_quoted", NULL));
     KT_TRY(kt_record_get(ctx, "sales.order", order_id, &order));
     kt_reply(ctx, order);
     return KT_OK;
+}
+
+/* A confirmed order is the deal: its opportunity is won, if nobody said so before. One that was
+ * called lost stays so; whether the order came from it is for people to judge. */
+enum kt_status sales_on_order_confirmed(struct kt_ctx *ctx, const struct kt_event *event)
+{
+    uint64_t id = kt_get_id(event->record, "opportunity");
+    const msgpack_object *opportunity;
+    if (id == 0)
+        return KT_OK;
+    KT_TRY(kt_record_get(ctx, "sales.opportunity", id, &opportunity));
+    if (kt_is(opportunity, "state", "won") || kt_is(opportunity, "state", "lost"))
+        return KT_OK;
+    if (kt_get_id(opportunity, "customer") == 0) {
+        struct kt_map *values = kt_map_new(ctx);
+        kt_map_set_id(values, "customer", kt_get_id(event->record, "customer"));
+        KT_TRY(kt_record_update(ctx, "sales.opportunity", id, values));
+    }
+    return kt_record_transition(ctx, "sales.opportunity", id, "win", NULL);
 }

@@ -87,6 +87,7 @@ static const struct kt_field order_fields[] = {
      .label = {"Currency", "币种"}},
     {.name = "salesperson",
      .type = KT_REF,
+     .flags = KT_INDEXED,
      .to = "system.user",
      .label = {"Salesperson", "销售员"},
      .help = {"The customer's when left empty.", "留空则取客户的销售员"}},

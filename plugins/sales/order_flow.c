@@ -67,16 +67,29 @@ static enum kt_status order_cancel(struct kt_ctx *ctx, struct kt_map *order,
     return KT_OK;
 }
 
-/* An order of nothing is never paid, so somebody must be able to close it. */
+/* By hand only when no payment will ever complete the order: finance is off, was off when it was
+ * invoiced, or had nothing to bill. */
 static enum kt_status order_complete(struct kt_ctx *ctx, struct kt_map *order,
                                      const msgpack_object *params)
 {
     (void)params;
-    if (kt_module_enabled(ctx, "finance") &&
-        !kt_decimal_is_zero(kt_get_decimal(&order->object, "total")))
+    if (!kt_module_enabled(ctx, "finance"))
+        return KT_OK;
+    const struct kt_condition where[] = {
+        {.field = "source_entity", .op = "=", .value = kt_text("sales.order")},
+        {.field = "source_id", .op = "=", .value = kt_id(kt_get_id(&order->object, "id"))},
+        {.field = "state", .op = "=", .value = kt_text("posted")},
+    };
+    const struct kt_query query = {
+        .entity = "finance.invoice", .where = where, .where_count = KT_COUNT(where), .limit = 1};
+    const msgpack_object **invoices;
+    size_t count;
+    KT_TRY(kt_record_search(ctx, &query, &invoices, &count));
+    if (count > 0)
         return kt_fail(ctx, KT_CONFLICT, "state",
-                       "the payment of the invoice completes the order: post the payment",
-                       "发票付清后订单自动完成，请登记收款");
+                       "the payment of invoice %s completes the order: post the payment",
+                       "发票 %s 付清后订单自动完成，请登记收款",
+                       kt_get_text(ctx, invoices[0], "number"));
     return KT_OK;
 }
 
@@ -139,6 +152,18 @@ const struct kt_transition sales_order_transitions[SALES_ORDER_TRANSITIONS] = {
      .event = "done",
      .run = order_complete,
      .label = {"Complete", "完成"}},
+    {.from = "done",
+     .to = "invoiced",
+     .verb = "unsettle",
+     .event = "unsettled",
+     .flags = KT_BY_SERVER,
+     .label = {"Payment withdrawn", "收款已撤销"}},
+    {.from = "invoiced",
+     .to = "delivered",
+     .verb = "withdraw_invoice",
+     .event = "invoice_withdrawn",
+     .flags = KT_BY_SERVER,
+     .label = {"Invoice withdrawn", "发票已作废"}},
     {.from = "draft",
      .to = "cancelled",
      .verb = "cancel",
@@ -160,20 +185,38 @@ const struct kt_transition sales_order_transitions[SALES_ORDER_TRANSITIONS] = {
 };
 
 /* An invoice may name an order that is gone or was closed otherwise: that is no reason to refuse
- * the payment, so the order is searched, which finds or finds not, rather than fetched. */
-enum kt_status sales_on_invoice_paid(struct kt_ctx *ctx, const struct kt_event *event)
+ * what happens to the invoice, so the order is searched, which finds or finds not, not fetched. */
+static enum kt_status follow_invoice(struct kt_ctx *ctx, const struct kt_event *event,
+                                     const char *state, const char *verb)
 {
     uint64_t id = kt_get_id(event->record, "source_id");
     if (id == 0 || !kt_is(event->record, "source_entity", "sales.order"))
         return KT_OK;
     const struct kt_condition where[] = {
         {.field = "id", .op = "=", .value = kt_id(id)},
-        {.field = "state", .op = "=", .value = kt_text("invoiced")},
+        {.field = "state", .op = "=", .value = kt_text(state)},
     };
     const struct kt_query query = {
         .entity = "sales.order", .where = where, .where_count = KT_COUNT(where), .limit = 1};
     const msgpack_object **orders;
     size_t count;
     KT_TRY(kt_record_search(ctx, &query, &orders, &count));
-    return count == 0 ? KT_OK : kt_record_transition(ctx, "sales.order", id, "settle", NULL);
+    return count == 0 ? KT_OK : kt_record_transition(ctx, "sales.order", id, verb, NULL);
+}
+
+enum kt_status sales_on_invoice_paid(struct kt_ctx *ctx, const struct kt_event *event)
+{
+    return follow_invoice(ctx, event, "invoiced", "settle");
+}
+
+/* Its payment was cancelled. */
+enum kt_status sales_on_invoice_reopened(struct kt_ctx *ctx, const struct kt_event *event)
+{
+    return follow_invoice(ctx, event, "done", "unsettle");
+}
+
+/* The order can be invoiced again, rightly this time. */
+enum kt_status sales_on_invoice_cancelled(struct kt_ctx *ctx, const struct kt_event *event)
+{
+    return follow_invoice(ctx, event, "invoiced", "withdraw_invoice");
 }

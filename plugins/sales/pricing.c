@@ -103,6 +103,41 @@ static const msgpack_object *old_line(const msgpack_object *old, size_t hint, ui
     return NULL;
 }
 
+/* Another product brings its own words and numbers, except those that were chosen with it. */
+static void forget_product(const msgpack_object *before, struct kt_map *line)
+{
+    static const char *const given[] = {"text", "uom", "price", "tax_rate"};
+    for (size_t i = 0; i < KT_COUNT(given); i++)
+        if (kt_has(before, given[i]) &&
+            kt_equal(kt_get(before, given[i]), kt_get(&line->object, given[i])))
+            kt_map_remove(line, given[i]);
+}
+
+/* Stock counts a product in its own unit, so an order does too: another unit would deliver another
+ * quantity, and half a piece could not be delivered at all. */
+static enum kt_status check_unit(struct kt_ctx *ctx, struct kt_map *line, size_t index,
+                                 const msgpack_object *product)
+{
+    const msgpack_object *uom;
+    if (!kt_has(product, "uom"))
+        return KT_OK;
+    KT_TRY(kt_record_get(ctx, "products.uom", kt_get_id(product, "uom"), &uom));
+    const char *unit = kt_get_text(ctx, uom, "code");
+    const char *code = kt_get_text(ctx, product, "code");
+    if (!kt_has(&line->object, "uom"))
+        kt_map_set_text(line, "uom", unit);
+    if (!kt_is(&line->object, "uom", unit))
+        return kt_fail(ctx, KT_INVALID, line_path(ctx, index, "uom"),
+                       "%s is sold by the %s: give the quantity in that unit",
+                       "%s 按 %s 销售，请以该单位填写数量", code, unit);
+    int64_t digits = kt_get_int(uom, "digits");
+    if (kt_decimal_trim(kt_get_decimal(&line->object, "quantity"), 0).scale > digits)
+        return kt_fail(ctx, KT_INVALID, line_path(ctx, index, "quantity"),
+                       "%s is counted in %s with %lld digits after the point",
+                       "%s 以 %s 计量，最多 %lld 位小数", code, unit, (long long)digits);
+    return KT_OK;
+}
+
 /* What the product says where the line is silent. */
 static enum kt_status fill_from_product(struct kt_ctx *ctx, struct kt_map *line, size_t index,
                                         const msgpack_object *product, struct sales_terms *terms)
@@ -111,11 +146,6 @@ static enum kt_status fill_from_product(struct kt_ctx *ctx, struct kt_map *line,
         kt_map_set_text(line, "text", kt_get_text(ctx, product, "name"));
     if (!kt_has(&line->object, "tax_rate") && kt_has(product, "tax_rate"))
         kt_map_set(line, "tax_rate", *kt_get(product, "tax_rate"));
-    if (!kt_has(&line->object, "uom") && kt_has(product, "uom")) {
-        const msgpack_object *uom;
-        KT_TRY(kt_record_get(ctx, "products.uom", kt_get_id(product, "uom"), &uom));
-        kt_map_set_text(line, "uom", kt_get_text(ctx, uom, "code"));
-    }
     if (kt_has(&line->object, "price"))
         return KT_OK;
     const msgpack_object *price;
@@ -129,29 +159,58 @@ static enum kt_status fill_from_product(struct kt_ctx *ctx, struct kt_map *line,
     return KT_OK;
 }
 
+/* Must the product be looked at? Not when nothing of the line that hangs on it has changed, so that
+ * a line stays as agreed when the product changes, goes or sleeps. */
+static bool product_matters(const msgpack_object *before, const msgpack_object *line)
+{
+    static const char *const filled[] = {"text", "uom", "price", "tax_rate"};
+    static const char *const checked[] = {"product", "quantity", "uom"};
+    for (size_t i = 0; i < KT_COUNT(filled); i++)
+        if (!kt_has(line, filled[i]))
+            return true;
+    for (size_t i = 0; i < KT_COUNT(checked); i++)
+        if (!kt_equal(kt_get(before, checked[i]), kt_get(line, checked[i])))
+            return true;
+    return false;
+}
+
+static enum kt_status apply_product(struct kt_ctx *ctx, const msgpack_object *before,
+                                    struct kt_map *line, size_t index, struct sales_terms *terms)
+{
+    uint64_t id = kt_get_id(&line->object, "product");
+    bool chosen = id != kt_get_id(before, "product");
+    const msgpack_object *product;
+    if (id == 0)
+        return KT_OK;
+    if (!kt_module_enabled(ctx, "products"))
+        return !chosen ? KT_OK
+                       : kt_fail(ctx, KT_INVALID, line_path(ctx, index, "product"),
+                                 "the module products is not enabled: describe the line in words",
+                                 "产品模块未启用，请用文字描述该行");
+    if (chosen)
+        forget_product(before, line);
+    if (!product_matters(before, &line->object))
+        return KT_OK;
+    KT_TRY(kt_record_get(ctx, "products.product", id, &product));
+    if (chosen && !(kt_get_bool(product, "active") && kt_get_bool(product, "sale_ok")))
+        return kt_fail(ctx, KT_INVALID, line_path(ctx, index, "product"),
+                       "%s is not for sale: choose another product", "%s 不可销售，请选择其他产品",
+                       kt_get_text(ctx, product, "code"));
+    KT_TRY(check_unit(ctx, line, index, product));
+    return fill_from_product(ctx, line, index, product, terms);
+}
+
 static enum kt_status fill_line(struct kt_ctx *ctx, const msgpack_object *before,
                                 struct kt_map *line, size_t index, struct sales_terms *terms)
 {
-    uint64_t product_id = kt_get_id(&line->object, "product");
-    bool silent = !kt_has(&line->object, "text") || !kt_has(&line->object, "tax_rate") ||
-                  !kt_has(&line->object, "price") || !kt_has(&line->object, "uom");
-    bool chosen = product_id != kt_get_id(before, "product");
-    if (product_id != 0 && (silent || chosen) && kt_module_enabled(ctx, "products")) {
-        const msgpack_object *product;
-        KT_TRY(kt_record_get(ctx, "products.product", product_id, &product));
-        if (chosen && !(kt_get_bool(product, "active") && kt_get_bool(product, "sale_ok")))
-            return kt_fail(ctx, KT_INVALID, line_path(ctx, index, "product"),
-                           "%s is not for sale: choose another product",
-                           "%s 不可销售，请选择其他产品", kt_get_text(ctx, product, "code"));
-        KT_TRY(fill_from_product(ctx, line, index, product, terms));
-    }
+    static const char *const zero_when_empty[] = {"tax_rate", "discount", "delivered"};
+    KT_TRY(apply_product(ctx, before, line, index, terms));
     if (!kt_has(&line->object, "text"))
         return kt_fail(ctx, KT_INVALID, line_path(ctx, index, "text"),
                        "a line needs a product or a text", "每行须有产品或文字说明");
     if (!kt_has(&line->object, "price"))
         return kt_fail(ctx, KT_INVALID, line_path(ctx, index, "price"),
                        "a line without a product needs a price", "没有产品的行须填写单价");
-    static const char *const zero_when_empty[] = {"tax_rate", "discount", "delivered"};
     for (size_t i = 0; i < KT_COUNT(zero_when_empty); i++)
         if (!kt_has(&line->object, zero_when_empty[i]))
             kt_map_set_text(line, zero_when_empty[i], "0");

@@ -23,7 +23,10 @@ static const struct kt_method methods[] = {
 };
 
 static const struct kt_handler handlers[] = {
+    {.topic = "sales.order.confirmed", .run = sales_on_order_confirmed},
     {.topic = "finance.invoice.paid", .run = sales_on_invoice_paid},
+    {.topic = "finance.invoice.reopened", .run = sales_on_invoice_reopened},
+    {.topic = "finance.invoice.cancelled", .run = sales_on_invoice_cancelled},
 };
 
 /* Everything of the daily flow except sales.order.approve: nobody approves their own discount. */

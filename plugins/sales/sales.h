@@ -8,6 +8,7 @@ extern const struct kt_entity sales_opportunity;
 #define SALES_QUOTE_PARAMS 3
 extern const struct kt_field sales_quote_params[SALES_QUOTE_PARAMS];
 enum kt_status sales_opportunity_quote(struct kt_ctx *ctx, const msgpack_object *params);
+enum kt_status sales_on_order_confirmed(struct kt_ctx *ctx, const struct kt_event *event);
 
 /** order.c: the document. Its first SALES_ORDER_LINE_INPUTS line fields are what people enter. */
 extern const struct kt_entity sales_order;
@@ -17,10 +18,12 @@ extern const struct kt_field sales_order_line_fields[SALES_ORDER_LINE_FIELDS];
 
 /** order_flow.c: its life. */
 #define SALES_ORDER_STATES      7
-#define SALES_ORDER_TRANSITIONS 13
+#define SALES_ORDER_TRANSITIONS 15
 extern const struct kt_state sales_order_states[SALES_ORDER_STATES];
 extern const struct kt_transition sales_order_transitions[SALES_ORDER_TRANSITIONS];
 enum kt_status sales_on_invoice_paid(struct kt_ctx *ctx, const struct kt_event *event);
+enum kt_status sales_on_invoice_reopened(struct kt_ctx *ctx, const struct kt_event *event);
+enum kt_status sales_on_invoice_cancelled(struct kt_ctx *ctx, const struct kt_event *event);
 
 /** pricing.c: the numbers of an order. */
 struct sales_terms {

@@ -4,6 +4,7 @@ The clients are python3-pynvim's msgpack-RPC sessions, untouched: Kontor is spok
 that nobody here wrote. KONTOR_BUILD names the build folder under test (default build/release).
 """
 import contextlib
+import csv
 import ctypes
 import faulthandler
 import os
@@ -27,6 +28,8 @@ KONTORD = BUILD / "bin" / "kontord"
 KONTOR = BUILD / "bin" / "kontor"
 PLUGINS = BUILD / "plugins"
 RULES = ROOT / "scripts" / "rules"
+DEMO = ROOT / "scripts" / "demo"
+ALL_MODULES = ("parties", "products", "customers", "sales", "inventory", "finance")
 
 # Sanitizers make everything slow; a healthy server needs none of this.
 READY_WITHIN_S = 60
@@ -88,8 +91,43 @@ class Client:
     def count(self, entity, *where):
         return self.call("record.count", entity=entity, where=list(map(list, where)))["count"]
 
+    def all(self, entity, *where):
+        """Every matching record, page by page."""
+        records, after = [], None
+        while True:
+            page = self.call("record.search", entity=entity, where=list(map(list, where)),
+                             limit=1000, after=after)
+            records += page["records"]
+            after = page["next"]
+            if after is None:
+                return records
+
     def totals(self, total, *by):
         return self.call("record.totals", total=total, by=list(by))["rows"]
+
+    def import_csv(self, entity, path, key=None):
+        """All rows of a CSV file as `kontor import` sends them; the server's answer."""
+        with open(path, encoding="utf-8", newline="") as file:
+            columns, *rows = csv.reader(file)
+        return self.call("record.import", entity=entity, columns=columns, rows=rows,
+                         **({"key": key} if key else {}))
+
+    def push_rules(self, *paths, **more):
+        """Rule files, or all of a folder."""
+        files = [file for path in paths
+                 for file in (sorted(path.glob("*.lua")) if path.is_dir() else [path])]
+        return self.call("rules.push", files={
+            file.name: file.read_text(encoding="utf-8") for file in files}, **more)
+
+    def new_events(self, seen=0):
+        """Events after number `seen`, all of them."""
+        events = []
+        while True:
+            some = self.call("event.read", **{"from": seen + 1}, limit=1000)["events"]
+            if not some:
+                return events
+            events += some
+            seen = some[-1]["seq"]
 
     def close(self):
         self.session.close()
@@ -142,8 +180,9 @@ def die_with_parent():
 class Server:
     """A kontord on a data folder, by default a new one that goes with it."""
 
-    def __init__(self, data=None):
+    def __init__(self, data=None, plugins=PLUGINS):
         self.owned = data is None
+        self.plugins = plugins
         self.data = pathlib.Path(data or tempfile.mkdtemp(prefix="kontor-test-"))
         self.socket = self.data / "kontor.sock"
         self.log_path = self.data / "kontord.log"
@@ -152,7 +191,7 @@ class Server:
     def spawn(self, *more):
         """Start without waiting."""
         command = [str(KONTORD), "--data", str(self.data), "--listen", "127.0.0.1:0",
-                   "--plugins", str(PLUGINS), *more]
+                   "--plugins", str(self.plugins), *more]
         environment = {"KONTOR_TEST_NOW": TODAY, **os.environ}
         with open(self.log_path, "ab") as log:
             self.log_start = log.tell()
@@ -235,6 +274,28 @@ class Server:
                 shutil.rmtree(self.data, ignore_errors=True)
 
 
+def load_demo(admin):
+    """The demo company, as scripts/demo/play sets it up: master data, opening stock and opening
+    balances (posted), business rules."""
+    admin.import_csv("products.category", DEMO / "categories.csv", "code")
+    admin.import_csv("products.product", DEMO / "products.csv", "code")
+    admin.import_csv("parties.party", DEMO / "parties.csv", "number")
+    admin.import_csv("customers.customer", DEMO / "customers.csv", "party")
+    if is_enabled(admin, "inventory"):
+        admin.import_csv("inventory.move", DEMO / "opening_stock.csv")
+    if is_enabled(admin, "finance"):
+        admin.import_csv("finance.account", DEMO / "accounts.csv", "code")
+        admin.import_csv("finance.entry", DEMO / "opening_balances.csv")
+        admin.call("finance.entry.post",
+                   id=admin.find("finance.entry", "reference", "Opening balances")["id"])
+    admin.push_rules(RULES)
+
+
+def is_enabled(admin, name):
+    return any(module["enabled"] for module in admin.call("module.list")["modules"]
+               if module["name"] == name)
+
+
 def is_closed(wire):
     """Has the server closed this connection? Waits until it has, at most READY_WITHIN_S."""
     readable, _, _ = select.select([wire.socket], [], [], READY_WITHIN_S)
@@ -244,7 +305,7 @@ def is_closed(wire):
 class KontorCase(unittest.TestCase):
     """A test with one server for all its methods; MODULES are enabled, USERS exist."""
 
-    MODULES = ("parties", "products", "customers", "sales", "inventory", "finance")
+    MODULES = ALL_MODULES
     USERS = {}
     maxDiff = None
 

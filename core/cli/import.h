@@ -1,0 +1,57 @@
+/** Private to core/cli: rows of cells sent to record.import, many at a time.
+ *
+ *  The server takes all rows of a request or none, and says which row was wrong. Then the rows
+ *  before it are sent again without it, and the rest after them: every good row gets in, every bad
+ *  one is reported. With columns such as "lines.product" rows that repeat the head of a document,
+ *  or leave it empty, belong to it; a document is never cut in two. */
+#pragma once
+
+#include "cli/cli.h"
+#include "cli/progress.h"
+#include "cli/rows.h"
+
+#define IMPORT_COLUMNS_MAX 300u
+/** Errors that the summary repeats; stderr has them all. */
+#define IMPORT_ERRORS_MAX 1000u
+
+struct import_row {
+    struct row *row;
+    bool first; /**< Of its document. */
+    bool bad;   /**< Reported: its document is not sent. */
+};
+
+struct import {
+    struct cli *cli;
+    const char *file; /**< As messages name it. */
+    const char *entity;
+    const char *key; /**< NULL: every document is new. */
+    bool dry_run;
+    size_t batch; /**< Rows of one request, when a document is not longer. */
+    struct row *header;
+    struct progress progress;
+
+    bool has_lines;
+    bool is_line[IMPORT_COLUMNS_MAX];
+    struct import_row *pending; /**< Not yet sent; the last document may grow. */
+    size_t count;
+    size_t document; /**< Where the last document begins. */
+    size_t size_bytes;
+    char run_id[33]; /**< With a number after it, the request_id. */
+    uint64_t requests;
+
+    uint64_t rows;
+    uint64_t created;
+    uint64_t updated;
+    uint64_t unchanged;
+    uint64_t failed;
+    msgpack_object errors; /**< An array with room for IMPORT_ERRORS_MAX. */
+};
+
+/** Takes the header and checks it. All other members of the input are set by the caller. */
+enum cli_exit import_begin(struct import *import, struct row *header);
+/** Takes the row. What it says of rows is reported and counted; anything but CLI_OK ends the
+ *  import and is reported too. */
+enum cli_exit import_add(struct import *import, struct row *row);
+/** Sends what is left. */
+enum cli_exit import_finish(struct import *import);
+void import_deinit(struct import *import);

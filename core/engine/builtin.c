@@ -1,0 +1,287 @@
+/* The module `core`: methods of the server itself. */
+#include "base/clock.h"
+#include "engine/engine_internal.h"
+
+/* --- system.*, module.*, rules.*, event.* --- */
+
+static enum kt_status ping(struct kt_ctx *ctx, const msgpack_object *params)
+{
+    struct kt_map *answer = kt_map_new(ctx);
+    (void)params;
+    kt_map_set_text(answer, "version", KONTOR_VERSION);
+    kt_map_set(answer, "time", kt_instant_value(ctx, kt_now(ctx)));
+    kt_reply_map(ctx, answer);
+    return KT_OK;
+}
+
+static enum kt_status check(struct kt_ctx *ctx, const msgpack_object *params)
+{
+    (void)params;
+    return record_check_all(ctx);
+}
+
+static enum kt_status module_list(struct kt_ctx *ctx, const msgpack_object *params)
+{
+    (void)params;
+    return registry_reply_modules(ctx);
+}
+
+static void reply_module(struct kt_ctx *ctx, const char *name)
+{
+    struct kt_map *answer = kt_map_new(ctx);
+    kt_map_set_text(answer, "name", name);
+    kt_map_set_bool(answer, "enabled", kt_module_enabled(ctx, name));
+    kt_reply_map(ctx, answer);
+}
+
+static enum kt_status module_enable(struct kt_ctx *ctx, const msgpack_object *params)
+{
+    const char *name = kt_get_text(ctx, params, "name");
+    KT_TRY(registry_enable(ctx, name, &((struct engine_ctx *)ctx)->next_registry));
+    reply_module(ctx, name);
+    return KT_OK;
+}
+
+static enum kt_status module_disable(struct kt_ctx *ctx, const msgpack_object *params)
+{
+    const char *name = kt_get_text(ctx, params, "name");
+    KT_TRY(registry_disable(ctx, name, &((struct engine_ctx *)ctx)->next_registry));
+    reply_module(ctx, name);
+    return KT_OK;
+}
+
+static enum kt_status rules_list(struct kt_ctx *ctx, const msgpack_object *params)
+{
+    (void)params;
+    return registry_reply_rules(ctx);
+}
+
+static enum kt_status rules_push(struct kt_ctx *ctx, const msgpack_object *params)
+{
+    KT_TRY(registry_rules_push(ctx, kt_get(params, "files"), kt_get_bool(params, "replace"),
+                               &((struct engine_ctx *)ctx)->next_registry));
+    return registry_reply_rules(ctx);
+}
+
+static enum kt_status rules_remove(struct kt_ctx *ctx, const msgpack_object *params)
+{
+    KT_TRY(registry_rules_remove(ctx, kt_get_text(ctx, params, "name"),
+                                 &((struct engine_ctx *)ctx)->next_registry));
+    return registry_reply_rules(ctx);
+}
+
+/* --- Parameters --- */
+
+#define ENTITY                                                                                     \
+    {                                                                                              \
+        .name = "entity", .type = KT_TEXT, .flags = KT_REQUIRED, .max_length = 100, .label = {     \
+            "Entity",                                                                              \
+            "实体"                                                                               \
+        }                                                                                          \
+    }
+#define ID                                                                                         \
+    {                                                                                              \
+        .name = "id", .type = KT_INT, .flags = KT_REQUIRED | KT_POSITIVE, .label = {               \
+            "Record id",                                                                           \
+            "记录编号"                                                                         \
+        }                                                                                          \
+    }
+#define VERSION                                                                                    \
+    {                                                                                              \
+        .name = "version", .type = KT_INT, .flags = KT_POSITIVE, .label = {                        \
+            "Version it must have",                                                                \
+            "应有版本"                                                                         \
+        }                                                                                          \
+    }
+#define ANY(word, flag, en, zh)                                                                    \
+    {                                                                                              \
+        .name = word, .type = KT_JSON, .flags = KT_UNCHECKED | (flag), .label = { en, zh }         \
+    }
+#define TEXT(word, flag, en, zh)                                                                   \
+    {                                                                                              \
+        .name = word, .type = KT_TEXT, .flags = (flag), .label = { en, zh }                        \
+    }
+
+static const struct kt_field login_params[] = {
+    TEXT("user", KT_REQUIRED, "Login name", "登录名"),
+    TEXT("password", KT_REQUIRED, "Password", "密码"),
+};
+static const struct kt_field token_params[] = {
+    TEXT("token", KT_REQUIRED, "Token of an earlier login", "先前登录获得的令牌"),
+};
+static const struct kt_field module_params[] = {
+    TEXT("name", KT_REQUIRED, "Module", "模块"),
+};
+static const struct kt_field create_params[] = {
+    ENTITY,
+    ANY("values", KT_REQUIRED, "Fields by name", "字段值"),
+};
+static const struct kt_field get_params[] = {
+    ENTITY,
+    ID,
+    ANY("fields", 0, "Only these fields", "仅返回这些字段"),
+};
+static const struct kt_field update_params[] = {
+    ENTITY,
+    ID,
+    VERSION,
+    ANY("values", KT_REQUIRED, "Fields to change", "要更改的字段"),
+};
+static const struct kt_field delete_params[] = {ENTITY, ID, VERSION};
+static const struct kt_field search_params[] = {
+    ENTITY,
+    ANY("where", 0, "Conditions [field, op, value]", "条件 [字段, 运算符, 值]"),
+    TEXT("order", 0, "Field to order by, or -field", "排序字段，降序加 -"),
+    {.name = "limit", .type = KT_INT, .flags = KT_POSITIVE, .label = {"Most records", "最多条数"}},
+    ANY("after", 0, "`next` of the page before", "上一页返回的 next"),
+    ANY("fields", 0, "Only these fields", "仅返回这些字段"),
+};
+static const struct kt_field count_params[] = {
+    ENTITY,
+    ANY("where", 0, "Conditions [field, op, value]", "条件 [字段, 运算符, 值]"),
+};
+static const struct kt_field history_params[] = {ENTITY, ID};
+static const struct kt_field totals_params[] = {
+    TEXT("total", KT_REQUIRED, "Total", "累计"),
+    ANY("by", 0, "First group values", "前几项分组值"),
+};
+static const struct kt_field import_params[] = {
+    ENTITY,
+    ANY("columns", KT_REQUIRED, "Field of each column", "各列对应的字段"),
+    ANY("rows", KT_REQUIRED, "Rows of text cells", "文本单元格的行"),
+    TEXT("key", 0, "Unique field that finds existing records", "用于查找已有记录的唯一字段"),
+};
+static const struct kt_field push_params[] = {
+    ANY("files", KT_REQUIRED, "Texts by file name", "文件名到文本"),
+    {.name = "replace",
+     .type = KT_BOOL,
+     .label = {"Remove pushed files that are not among these", "移除不在其中的已推送文件"}},
+};
+static const struct kt_field remove_params[] = {
+    TEXT("name", KT_REQUIRED, "Rule file", "规则文件"),
+};
+static const struct kt_field event_params[] = {
+    {.name = "from", .type = KT_INT, .flags = KT_POSITIVE, .label = {"First number", "起始序号"}},
+    {.name = "topics", .type = KT_TAGS, .label = {"Topics, or prefix.*", "主题，或 前缀.*"}},
+    {.name = "limit", .type = KT_INT, .flags = KT_POSITIVE, .label = {"Most events", "最多条数"}},
+};
+
+/* An empty permission: open to whoever has logged in, or checked by the method itself. */
+static const struct kt_method methods[] = {
+    {.name = "system.ping",
+     .permission = "",
+     .run = ping,
+     .label = {"Is the server there?", "服务器是否在线"}},
+    {.name = "system.describe",
+     .permission = "",
+     .run = system_describe,
+     .label = {"The whole model", "完整模型"}},
+    {.name = "system.stats", .run = system_stats, .label = {"How the server does", "运行状况"}},
+    {.name = "system.check",
+     .run = check,
+     .label = {"Prove totals, indexes and references", "校验累计、索引与引用"}},
+    {.name = "auth.login",
+     .permission = "",
+     .params = KT_LIST(login_params),
+     .run = auth_login,
+     .label = {"Log in", "登录"}},
+    {.name = "auth.token",
+     .permission = "",
+     .params = KT_LIST(token_params),
+     .run = auth_token,
+     .label = {"Log in with a token", "用令牌登录"}},
+    {.name = "module.list",
+     .permission = "",
+     .run = module_list,
+     .label = {"Modules and whether they are enabled", "模块及启用状态"}},
+    {.name = "module.enable",
+     .flags = KT_WRITE,
+     .params = KT_LIST(module_params),
+     .run = module_enable,
+     .label = {"Enable a module", "启用模块"}},
+    {.name = "module.disable",
+     .flags = KT_WRITE,
+     .params = KT_LIST(module_params),
+     .run = module_disable,
+     .label = {"Disable a module; its data stays", "停用模块（数据保留）"}},
+    {.name = "record.create",
+     .flags = KT_WRITE,
+     .permission = "",
+     .params = KT_LIST(create_params),
+     .run = records_create,
+     .label = {"Create a record", "新建记录"}},
+    {.name = "record.get",
+     .permission = "",
+     .params = KT_LIST(get_params),
+     .run = records_get,
+     .label = {"One record", "读取一条记录"}},
+    {.name = "record.update",
+     .flags = KT_WRITE,
+     .permission = "",
+     .params = KT_LIST(update_params),
+     .run = records_update,
+     .label = {"Change a record", "修改记录"}},
+    {.name = "record.delete",
+     .flags = KT_WRITE,
+     .permission = "",
+     .params = KT_LIST(delete_params),
+     .run = records_delete,
+     .label = {"Delete a record", "删除记录"}},
+    {.name = "record.search",
+     .permission = "",
+     .params = KT_LIST(search_params),
+     .run = records_search,
+     .label = {"Records that match", "查询记录"}},
+    {.name = "record.count",
+     .permission = "",
+     .params = KT_LIST(count_params),
+     .run = records_count,
+     .label = {"How many match", "统计条数"}},
+    {.name = "record.history",
+     .permission = "",
+     .params = KT_LIST(history_params),
+     .run = records_history,
+     .label = {"Who changed what, when", "变更历史"}},
+    {.name = "record.totals",
+     .permission = "",
+     .params = KT_LIST(totals_params),
+     .run = records_totals,
+     .label = {"Rows of a running total", "累计数据"}},
+    {.name = "record.import",
+     .flags = KT_WRITE,
+     .permission = "",
+     .params = KT_LIST(import_params),
+     .run = records_import,
+     .label = {"Rows of text become records", "导入文本行"}},
+    {.name = "rules.list", .run = rules_list, .label = {"Rules in force", "生效的规则"}},
+    {.name = "rules.push",
+     .flags = KT_WRITE,
+     .params = KT_LIST(push_params),
+     .run = rules_push,
+     .label = {"Put rule files in force", "推送规则文件"}},
+    {.name = "rules.remove",
+     .flags = KT_WRITE,
+     .params = KT_LIST(remove_params),
+     .run = rules_remove,
+     .label = {"Take a rule file out", "移除规则文件"}},
+    {.name = "event.read",
+     .permission = "",
+     .params = KT_LIST(event_params),
+     .run = bus_reply_read,
+     .label = {"The event log from a number on", "从某序号起读取事件日志"}},
+};
+
+static const struct kt_job jobs[] = {
+    {.name = "core.forget_requests", .every_seconds = 600, .run = replay_forget_old},
+};
+
+const struct kt_plugin engine_builtin = {
+    KT_PLUGIN_HEAD,
+    .name = "core",
+    .version = KONTOR_VERSION,
+    .schema = 1,
+    .label = {"Core", "核心"},
+    .summary = {"Records, modules, rules, events", "记录、模块、规则与事件"},
+    .methods = KT_LIST(methods),
+    .jobs = KT_LIST(jobs),
+};

@@ -1,0 +1,137 @@
+/* From a request's bytes to a method call: who asks, what for, may they, with which parameters. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "engine/engine_internal.h"
+#include "kontor/limits.h"
+
+/* No login is needed to be told that one is needed. */
+static const char *const open_methods[] = {"system.ping", "auth.login", "auth.token"};
+
+static const char *const write_extras[] = {"request_id", "dry_run"};
+
+bool dispatch_is_open(const char *method, size_t length)
+{
+    for (size_t i = 0; i < KT_COUNT(open_methods); i++)
+        if (strlen(open_methods[i]) == length && memcmp(open_methods[i], method, length) == 0)
+            return true;
+    return false;
+}
+
+void dispatch_begin(struct engine_ctx *ctx, const struct registry *registry)
+{
+    context_reset(&ctx->base);
+    ctx->base.now = clock_now();
+    ctx->base.request_number = atomic_fetch_add(&ctx->engine->last_request, 1) + 1;
+    ctx->next_registry = NULL;
+    ctx->session = NULL;
+    registry_use(&ctx->base, registry);
+}
+
+static enum kt_status identify(struct engine_ctx *ctx, const struct engine_request *request)
+{
+    ctx->session = request->session;
+    if (dispatch_is_open(request->method, request->method_length)) {
+        access_become_nobody(&ctx->base);
+        return KT_OK;
+    }
+    if (request->session->user_id == 0)
+        return kt_fail(&ctx->base, KT_UNAUTHENTICATED, NULL, "log in first: auth.login",
+                       "请先登录：auth.login");
+    return access_become(&ctx->base, request->session->user_id);
+}
+
+/* `params` is a list holding one map; an empty list stands for an empty map. */
+static enum kt_status unpack_params(struct kt_ctx *ctx, const struct engine_request *request,
+                                    const msgpack_object **out)
+{
+    msgpack_object *given = kt_alloc(ctx, sizeof(*given));
+    size_t offset = 0;
+    ctx->arena_used += request->params_size * 4; /* Objects are larger than their packed form. */
+    if (msgpack_unpack(request->params, request->params_size, &offset, ctx->arena, given) !=
+            MSGPACK_UNPACK_SUCCESS ||
+        given->type != MSGPACK_OBJECT_ARRAY || given->via.array.size > 1 ||
+        (given->via.array.size == 1 && given->via.array.ptr[0].type != MSGPACK_OBJECT_MAP))
+        return kt_fail(ctx, KT_INVALID, "params", "params must be a list holding one map",
+                       "params 必须是仅含一个映射的列表");
+    *out = given->via.array.size ? &given->via.array.ptr[0] : &kt_map_new(ctx)->object;
+    return KT_OK;
+}
+
+/* A transition's own parameters come after those that all of them have. */
+static struct kt_fields transition_params(struct kt_ctx *ctx, const struct kt_transition *verb)
+{
+    static const struct kt_field id = {
+        .name = "id", .type = KT_INT, .flags = KT_REQUIRED | KT_POSITIVE};
+    static const struct kt_field version = {
+        .name = "version", .type = KT_INT, .flags = KT_POSITIVE};
+    struct kt_field *fields = kt_alloc(ctx, sizeof(*fields) * (verb->params.count + 2));
+    fields[0] = id;
+    fields[1] = version;
+    for (size_t i = 0; i < verb->params.count; i++)
+        fields[i + 2] = verb->params.at[i];
+    return (struct kt_fields){fields, verb->params.count + 2};
+}
+
+static enum kt_status read_extras(struct kt_ctx *ctx, struct dispatch *dispatch)
+{
+    const msgpack_object *id = kt_get(dispatch->params, "request_id");
+    const msgpack_object *dry_run = kt_get(dispatch->params, "dry_run");
+    if (id && (id->type != MSGPACK_OBJECT_STR || id->via.str.size == 0 ||
+               id->via.str.size > KT_LIMIT_NAME))
+        return kt_fail(ctx, KT_INVALID, "request_id", "request_id is a text of 1 to %d bytes",
+                       "request_id 应为 1 到 %d 字节的文本", KT_LIMIT_NAME);
+    if (dry_run && dry_run->type != MSGPACK_OBJECT_BOOLEAN)
+        return kt_fail(ctx, KT_INVALID, "dry_run", "dry_run must be true or false",
+                       "dry_run 必须为真或假");
+    dispatch->request_id = id ? kt_get_text(ctx, dispatch->params, "request_id") : NULL;
+    dispatch->dry_run = dry_run && dry_run->via.boolean;
+    return KT_OK;
+}
+
+enum kt_status dispatch_prepare(struct engine_ctx *ctx, const struct engine_request *request,
+                                struct dispatch *out)
+{
+    struct kt_ctx *base = &ctx->base;
+    const msgpack_object *given;
+    *out = (struct dispatch){0};
+    KT_TRY(identify(ctx, request));
+    out->method = registry_method(base->registry, request->method, request->method_length);
+    if (!out->method)
+        return kt_fail(base, KT_NOT_FOUND, "method", "there is no method %.*s", "没有方法 %.*s",
+                       (int)request->method_length, request->method);
+    if (*out->method->permission)
+        KT_TRY(access_require(base, out->method->permission));
+    KT_TRY(unpack_params(base, request, &given));
+    struct kt_fields fields = out->method->decl ? out->method->decl->params
+                                                : transition_params(base, out->method->transition);
+    struct kt_names extras = {write_extras, out->method->writes ? KT_COUNT(write_extras) : 0};
+    KT_TRY(record_check_params(base, fields, given, extras, &out->params));
+    return read_extras(base, out);
+}
+
+static enum kt_status run_transition(struct kt_ctx *ctx, const struct dispatch *dispatch)
+{
+    const struct registry_method *method = dispatch->method;
+    uint64_t id = kt_get_id(dispatch->params, "id");
+    struct kt_map *own = kt_map_copy(ctx, dispatch->params);
+    kt_map_remove(own, "id");
+    kt_map_remove(own, "version");
+    kt_map_remove(own, "request_id");
+    kt_map_remove(own, "dry_run");
+    KT_TRY(record_transition(ctx, method->entity, id, kt_get_id(dispatch->params, "version"),
+                             method->transition->verb, &own->object, RECORD_BY_CLIENT));
+    return record_reply_get(ctx, method->entity, id, NULL);
+}
+
+enum kt_status dispatch_run(struct engine_ctx *ctx, const struct dispatch *dispatch)
+{
+    struct kt_ctx *base = &ctx->base;
+    enum kt_status status = dispatch->method->kind == REGISTRY_TRANSITION
+                                ? run_transition(base, dispatch)
+                                : dispatch->method->decl->run(base, dispatch->params);
+    /* A failure that a module swallowed must not commit half of what was asked. */
+    if (status == KT_OK)
+        status = base->error.status;
+    return status == KT_OK ? context_check_memory(base) : status;
+}

@@ -1,0 +1,232 @@
+/* Life of the engine: opening the data, starting and stopping its threads, sorting requests to
+ * them. */
+#include "engine/engine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "engine/engine_internal.h"
+
+#define PASSWORD_FILE "admin-password"
+
+/* --- Registry --- */
+
+struct registry *engine_registry(struct engine *engine)
+{
+    pthread_mutex_lock(&engine->registry_lock);
+    struct registry *registry = engine->registry;
+    registry_hold(registry);
+    pthread_mutex_unlock(&engine->registry_lock);
+    return registry;
+}
+
+void engine_publish(struct engine *engine, struct registry *registry)
+{
+    pthread_mutex_lock(&engine->registry_lock);
+    struct registry *before = engine->registry;
+    engine->registry = registry;
+    pthread_mutex_unlock(&engine->registry_lock);
+    registry_release(before);
+}
+
+/* --- Opening --- */
+
+static enum kt_status say(char *why, size_t why_size, const char *text)
+{
+    snprintf(why, why_size, "%s", text);
+    return KT_INTERNAL;
+}
+
+/* Durable before the user that it belongs to is. */
+static enum kt_status write_password(const char *folder, const char *password, char *why,
+                                     size_t why_size)
+{
+    char path[4096];
+    size_t length = strlen(password);
+    snprintf(path, sizeof(path), "%s/" PASSWORD_FILE, folder);
+    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    bool written = file >= 0 && fchmod(file, 0600) == 0 &&
+                   write(file, password, length) == (ssize_t)length && write(file, "\n", 1) == 1 &&
+                   fsync(file) == 0;
+    int error = errno;
+    if (file >= 0)
+        close(file);
+    if (written)
+        return KT_OK;
+    snprintf(why, why_size, "cannot write %s: %s", path, strerror(error));
+    return KT_INTERNAL;
+}
+
+static enum kt_status first_start(struct kt_ctx *ctx, const char *folder, char *why,
+                                  size_t why_size)
+{
+    const char *password;
+    KT_TRY(access_first_start(ctx, &password));
+    if (!password)
+        return KT_OK;
+    KT_TRY(write_password(folder, password, why, why_size));
+    log_info("first start: user admin has password=%s (kept in %s/" PASSWORD_FILE ")", password,
+             folder);
+    return KT_OK;
+}
+
+/* Everything the data needs before the first request: registry, migrations, administrator. */
+static enum kt_status prepare_data(struct engine *engine, struct kt_ctx *ctx, const char *folder,
+                                   char *why, size_t why_size)
+{
+    *why = '\0';
+    enum kt_status status =
+        store_begin(engine->store, NULL, STORE_WRITE, &ctx->txn) == KT_OK ? KT_OK : KT_INTERNAL;
+    if (status != KT_OK)
+        return say(why, why_size, "the store cannot be written");
+    status = registry_open(ctx, &engine->catalog, &engine->registry);
+    if (status == KT_OK)
+        status = first_start(ctx, folder, why, why_size);
+    if (status != KT_OK) {
+        store_abort(ctx->txn);
+        if (!*why)
+            say(why, why_size, ctx->error.message ? ctx->error.message : "the data is not usable");
+        return status;
+    }
+    if (store_commit(ctx->txn) != KT_OK)
+        return say(why, why_size, "the store cannot be written");
+    return KT_OK;
+}
+
+static enum kt_status open_parts(struct engine *engine, const struct engine_options *options,
+                                 char *why, size_t why_size)
+{
+    static const struct kt_plugin *const builtins[] = {&access_system, &engine_builtin};
+    struct store_options store = {.folder = options->folder,
+                                  .map_size_bytes = options->map_size_bytes,
+                                  .unsafe_no_sync = options->unsafe_no_sync};
+    if (sodium_init() < 0)
+        return say(why, why_size, "libsodium does not start");
+    KT_TRY(store_lmdb.open(&store, &engine->store, why, why_size));
+    KT_TRY(plugin_catalog_load(options->plugins, builtins, KT_COUNT(builtins), &engine->catalog,
+                               why, why_size));
+    struct kt_ctx ctx = {.writable = true, .now = clock_now()};
+    context_init(&ctx);
+    access_become_server(&ctx);
+    enum kt_status status = prepare_data(engine, &ctx, options->folder, why, why_size);
+    context_deinit(&ctx);
+    return status;
+}
+
+static unsigned reader_count(unsigned wanted)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned count = wanted ? wanted : processors > 0 ? (unsigned)processors : 1;
+    return count > ENGINE_READERS_MAX ? ENGINE_READERS_MAX : count;
+}
+
+enum kt_status engine_open(const struct engine_options *options, struct engine **out, char *why,
+                           size_t why_size)
+{
+    struct engine *engine = calloc(1, sizeof(*engine));
+    if (!engine)
+        return say(why, why_size, "out of memory");
+    engine->reader_count = reader_count(options->readers);
+    engine->stats.started_us = clock_monotonic_us();
+    pthread_mutex_init(&engine->registry_lock, NULL);
+    queue_init(&engine->reads);
+    queue_init(&engine->writes);
+    queue_init(&engine->logins);
+    enum kt_status status = open_parts(engine, options, why, why_size);
+    if (status != KT_OK) {
+        engine_close(engine);
+        return status;
+    }
+    *out = engine;
+    return KT_OK;
+}
+
+void engine_close(struct engine *engine)
+{
+    registry_release(engine->registry);
+    if (engine->catalog.entries)
+        plugin_catalog_free(&engine->catalog);
+    if (engine->store)
+        engine->store->driver->close(engine->store);
+    queue_deinit(&engine->reads);
+    queue_deinit(&engine->writes);
+    queue_deinit(&engine->logins);
+    pthread_mutex_destroy(&engine->registry_lock);
+    free(engine);
+}
+
+/* --- Threads --- */
+
+enum kt_status engine_start(struct engine *engine)
+{
+    engine->writer_started = pthread_create(&engine->writer, NULL, writer_main, engine) == 0;
+    engine->door_started = pthread_create(&engine->door, NULL, door_main, engine) == 0;
+    while (engine->readers_started < engine->reader_count &&
+           pthread_create(&engine->readers[engine->readers_started], NULL, reader_main, engine) ==
+               0)
+        engine->readers_started++;
+    if (engine->writer_started && engine->door_started &&
+        engine->readers_started == engine->reader_count)
+        return KT_OK;
+    engine_stop(engine);
+    return KT_INTERNAL;
+}
+
+/* Readers first: what they find to be a write goes to the writer, who must still be there. */
+void engine_stop(struct engine *engine)
+{
+    queue_close(&engine->reads);
+    queue_close(&engine->logins);
+    for (unsigned i = 0; i < engine->readers_started; i++)
+        pthread_join(engine->readers[i], NULL);
+    if (engine->door_started)
+        pthread_join(engine->door, NULL);
+    queue_close(&engine->writes);
+    if (engine->writer_started)
+        pthread_join(engine->writer, NULL);
+    engine->readers_started = 0;
+    engine->door_started = engine->writer_started = false;
+}
+
+static bool starts_with(const char *text, size_t length, const char *prefix)
+{
+    return length >= strlen(prefix) && memcmp(text, prefix, strlen(prefix)) == 0;
+}
+
+bool engine_method_is_exclusive(const char *method, size_t length)
+{
+    return starts_with(method, length, "auth.");
+}
+
+static struct engine_queue *queue_for(struct engine *engine, const struct engine_request *request)
+{
+    struct registry *registry = engine_registry(engine);
+    const struct registry_method *method =
+        registry_method(registry, request->method, request->method_length);
+    bool writes = method && method->writes;
+    registry_release(registry);
+    if (writes)
+        return &engine->writes;
+    return engine_method_is_exclusive(request->method, request->method_length) ? &engine->logins
+                                                                               : &engine->reads;
+}
+
+void engine_submit(struct engine *engine, struct engine_request *request)
+{
+    if (queue_add(queue_for(engine, request), request))
+        return;
+    struct context_error error = {.status = KT_BUSY,
+                                  .message = "the server is busy or stopping; try again",
+                                  .message_zh = "服务器繁忙或正在停止，请稍后重试"};
+    atomic_fetch_add(&engine->stats.refused, 1);
+    answer_error(request, &error);
+    request->done(request);
+}

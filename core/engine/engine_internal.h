@@ -1,0 +1,102 @@
+/** What the files of engine/ share. */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "engine/engine.h"
+#include "engine/queue.h"
+#include "plugin/registry.h"
+#include "record/record.h"
+
+#define ENGINE_READERS_MAX 8
+/** One commit serves at most so many requests, and waits for no more after so long. */
+#define ENGINE_BATCH_MAX     256
+#define ENGINE_BATCH_TIME_US 20000
+
+/** Counted by any thread, read by system.stats. */
+struct engine_stats {
+    atomic_ullong reads, writes, refused, commits, jobs;
+    atomic_ullong largest_batch;
+    atomic_ullong commit_us;
+    int64_t started_us; /**< Monotonic. */
+};
+
+struct engine {
+    struct store *store;
+    struct plugin_catalog catalog;
+    pthread_mutex_t registry_lock;
+    struct registry *registry; /**< In force; engine_registry takes a reference. */
+
+    struct engine_queue reads;
+    struct engine_queue writes;
+    struct engine_queue logins; /**< Password hashing is slow on purpose and must delay nobody. */
+    pthread_t readers[ENGINE_READERS_MAX];
+    unsigned reader_count, readers_started;
+    pthread_t writer, door;
+    bool writer_started, door_started;
+
+    atomic_ullong last_request;
+    struct engine_stats stats;
+};
+
+/** The context of engine threads: what methods of engine/ need beyond the public one. */
+struct engine_ctx {
+    struct kt_ctx base; /**< First, so that a method can find the rest. */
+    struct engine *engine;
+    struct engine_session *session; /**< NULL for jobs. */
+    struct registry *next_registry; /**< What this request puts in force once it is committed. */
+};
+
+/** engine.c */
+/** The registry in force, with a reference for the caller. */
+struct registry *engine_registry(struct engine *engine);
+/** Takes over the caller's reference. */
+void engine_publish(struct engine *engine, struct registry *registry);
+/** writer.c, reader.c: thread bodies; the argument is the engine. */
+void *writer_main(void *argument);
+void *reader_main(void *argument);
+void *door_main(void *argument);
+
+/** dispatch.c: one request, from its bytes to ctx->base.reply. */
+struct dispatch {
+    const struct registry_method *method;
+    const msgpack_object *params; /**< A checked map. */
+    const char *request_id;       /**< NULL without. */
+    bool dry_run;
+};
+/** Names that answer without a login. */
+bool dispatch_is_open(const char *method, size_t length);
+/** Fresh context: arena, moment, user, registry. `registry` must outlive the request. */
+void dispatch_begin(struct engine_ctx *ctx, const struct registry *registry);
+/** Who asks, what, may they: fills `out`. Needs ctx->base.txn. */
+enum kt_status dispatch_prepare(struct engine_ctx *ctx, const struct engine_request *request,
+                                struct dispatch *out);
+enum kt_status dispatch_run(struct engine_ctx *ctx, const struct dispatch *dispatch);
+
+/** answer.c: the response message into request->reply. */
+void answer_result(struct engine_request *request, const msgpack_sbuffer *result);
+void answer_error(struct engine_request *request, const struct context_error *error);
+
+/** replay.c: request_id makes a write exactly-once for at least 24 hours. */
+/** True with *status and ctx->base.reply filled when this request was answered before. */
+bool replay_find(struct engine_ctx *ctx, const struct dispatch *dispatch, enum kt_status *status);
+enum kt_status replay_keep(struct engine_ctx *ctx, const struct dispatch *dispatch);
+enum kt_status replay_forget_old(struct kt_ctx *ctx);
+
+/** builtin.c: the methods of the server itself, as a module. */
+extern const struct kt_plugin engine_builtin;
+/** auth.c, records.c, rules.c, describe.c: their bodies. */
+enum kt_status auth_login(struct kt_ctx *ctx, const msgpack_object *params);
+enum kt_status auth_token(struct kt_ctx *ctx, const msgpack_object *params);
+enum kt_status records_create(struct kt_ctx *ctx, const msgpack_object *params);
+enum kt_status records_get(struct kt_ctx *ctx, const msgpack_object *params);
+enum kt_status records_update(struct kt_ctx *ctx, const msgpack_object *params);
+enum kt_status records_delete(struct kt_ctx *ctx, const msgpack_object *params);
+enum kt_status records_search(struct kt_ctx *ctx, const msgpack_object *params);
+enum kt_status records_count(struct kt_ctx *ctx, const msgpack_object *params);
+enum kt_status records_history(struct kt_ctx *ctx, const msgpack_object *params);
+enum kt_status records_totals(struct kt_ctx *ctx, const msgpack_object *params);
+enum kt_status records_import(struct kt_ctx *ctx, const msgpack_object *params);
+enum kt_status system_describe(struct kt_ctx *ctx, const msgpack_object *params);
+enum kt_status system_stats(struct kt_ctx *ctx, const msgpack_object *params);

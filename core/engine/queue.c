@@ -1,0 +1,89 @@
+/* Queues between the I/O thread and the engine's threads. */
+#include <time.h>
+
+#include "engine/queue.h"
+#include "kontor/limits.h"
+
+void queue_init(struct engine_queue *queue)
+{
+    pthread_condattr_t attributes;
+    *queue = (struct engine_queue){.last = &queue->first};
+    pthread_mutex_init(&queue->lock, NULL);
+    /* Not the wall clock: setting that must not make anyone sleep for an hour. */
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&queue->filled, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+void queue_deinit(struct engine_queue *queue)
+{
+    pthread_cond_destroy(&queue->filled);
+    pthread_mutex_destroy(&queue->lock);
+}
+
+bool queue_add(struct engine_queue *queue, struct engine_request *request)
+{
+    pthread_mutex_lock(&queue->lock);
+    bool taken = !queue->closed && queue->count < KT_LIMIT_QUEUE;
+    if (taken) {
+        request->next = NULL;
+        *queue->last = request;
+        queue->last = &request->next;
+        queue->count++;
+        pthread_cond_signal(&queue->filled);
+    }
+    pthread_mutex_unlock(&queue->lock);
+    return taken;
+}
+
+void queue_close(struct engine_queue *queue)
+{
+    pthread_mutex_lock(&queue->lock);
+    queue->closed = true;
+    pthread_cond_broadcast(&queue->filled);
+    pthread_mutex_unlock(&queue->lock);
+}
+
+unsigned queue_length(struct engine_queue *queue)
+{
+    pthread_mutex_lock(&queue->lock);
+    unsigned count = queue->count;
+    pthread_mutex_unlock(&queue->lock);
+    return count;
+}
+
+static void wait_filled(struct engine_queue *queue, int64_t wait_us)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += (time_t)(wait_us / 1000000);
+    until.tv_nsec += (long)(wait_us % 1000000) * 1000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    int result = 0;
+    while (!queue->first && !queue->closed && result == 0)
+        result = pthread_cond_timedwait(&queue->filled, &queue->lock, &until);
+}
+
+struct engine_request *queue_take(struct engine_queue *queue, unsigned most, int64_t wait_us,
+                                  bool *closed)
+{
+    pthread_mutex_lock(&queue->lock);
+    if (!queue->first && !queue->closed && wait_us > 0)
+        wait_filled(queue, wait_us);
+    struct engine_request *first = queue->first, **end = &first;
+    for (unsigned taken = 0; *end && taken < most; taken++) {
+        end = &(*end)->next;
+        queue->count--;
+    }
+    queue->first = *end;
+    if (!queue->first)
+        queue->last = &queue->first;
+    *end = NULL;
+    *closed = queue->closed && !queue->first;
+    pthread_mutex_unlock(&queue->lock);
+    return first;
+}

@@ -1,0 +1,240 @@
+/* The writer: the one thread that changes data.
+ *
+ * It takes what is queued, runs each request in a nested transaction, commits all of them together
+ * and only then releases their replies, so that one fsync serves many and nothing is acknowledged
+ * that a crash could undo. A lonely request is taken at once: there is no waiting for company. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "engine/engine_internal.h"
+#include "job/job.h"
+
+#define IDLE_US 60000000LL
+
+struct writer {
+    struct engine_ctx ctx;
+    struct registry *registry; /**< In force for the next request; a reference of its own. */
+    bool changed;              /**< Not published yet. */
+    kt_instant_us next_job;
+    struct engine_request *waiting; /**< Taken from the queue, not yet run. */
+};
+
+/* --- One request --- */
+
+static enum kt_status run_nested(struct writer *writer, const struct engine_request *request,
+                                 bool *changes)
+{
+    struct engine_ctx *ctx = &writer->ctx;
+    struct dispatch dispatch;
+    enum kt_status status;
+    *changes = false;
+    KT_TRY(dispatch_prepare(ctx, request, &dispatch));
+    if (replay_find(ctx, &dispatch, &status))
+        return status;
+    script_set_rearm(writer->registry->rules);
+    KT_TRY(dispatch_run(ctx, &dispatch));
+    if (dispatch.dry_run)
+        return KT_OK;
+    *changes = true;
+    return replay_keep(ctx, &dispatch);
+}
+
+/* A registry that the request built comes into force for the requests after it. */
+static void adopt_registry(struct writer *writer, bool keep)
+{
+    struct registry *next = writer->ctx.next_registry;
+    writer->ctx.next_registry = NULL;
+    if (!next)
+        return;
+    if (!keep) {
+        registry_use(&writer->ctx.base, writer->registry);
+        registry_release(next);
+        return;
+    }
+    registry_release(writer->registry);
+    writer->registry = next;
+    writer->changed = true;
+}
+
+static enum kt_status begin_nested(struct writer *writer, struct store_txn *top)
+{
+    struct kt_ctx *ctx = &writer->ctx.base;
+    if (store_begin(top->store, top, STORE_WRITE, &ctx->txn) == KT_OK)
+        return KT_OK;
+    ctx->txn = top;
+    return kt_fail(ctx, KT_INTERNAL, NULL, "the store cannot be written", "存储无法写入");
+}
+
+static enum kt_status end_nested(struct writer *writer, struct store_txn *top,
+                                 enum kt_status status, bool changes)
+{
+    struct kt_ctx *ctx = &writer->ctx.base;
+    struct store_txn *nested = ctx->txn;
+    ctx->txn = top;
+    if (status != KT_OK || !changes)
+        store_abort(nested);
+    else if (store_commit(nested) != KT_OK)
+        status = kt_fail(ctx, KT_INTERNAL, NULL, "the store cannot be written", "存储无法写入");
+    adopt_registry(writer, status == KT_OK && changes);
+    return status;
+}
+
+static void run_request(struct writer *writer, struct store_txn *top,
+                        struct engine_request *request)
+{
+    struct kt_ctx *ctx = &writer->ctx.base;
+    bool changes = false;
+    dispatch_begin(&writer->ctx, writer->registry);
+    ctx->txn = top;
+    enum kt_status status = begin_nested(writer, top);
+    if (status == KT_OK) {
+        status = run_nested(writer, request, &changes);
+        status = end_nested(writer, top, status, changes);
+    }
+    atomic_fetch_add(&writer->ctx.engine->stats.writes, 1);
+    if (status == KT_OK) {
+        answer_result(request, &ctx->reply);
+        return;
+    }
+    atomic_fetch_add(&writer->ctx.engine->stats.refused, 1);
+    if (status == KT_INTERNAL)
+        log_error("request=%llu method=%.*s failed: %s", (unsigned long long)ctx->request_number,
+                  (int)request->method_length, request->method,
+                  ctx->error.message ? ctx->error.message : "");
+    answer_error(request, &ctx->error);
+}
+
+/* --- Jobs --- */
+
+static void run_job(struct writer *writer, struct store_txn *top, const struct kt_job *job)
+{
+    struct kt_ctx *ctx = &writer->ctx.base;
+    script_set_rearm(writer->registry->rules);
+    enum kt_status status = begin_nested(writer, top);
+    if (status == KT_OK)
+        status = end_nested(writer, top, job->run(ctx), true);
+    if (status != KT_OK)
+        log_error("job %s failed: %s", job->name, ctx->error.message ? ctx->error.message : "");
+    context_forgive(ctx);
+    atomic_fetch_add(&writer->ctx.engine->stats.jobs, 1);
+}
+
+static void run_due_jobs(struct writer *writer, struct store_txn *top)
+{
+    struct kt_ctx *ctx = &writer->ctx.base;
+    const struct kt_job *job;
+    if (clock_now() < writer->next_job)
+        return;
+    writer->next_job = clock_now() + IDLE_US;
+    do {
+        dispatch_begin(&writer->ctx, writer->registry);
+        access_become_server(ctx);
+        ctx->txn = top;
+        if (job_find_due(ctx, writer->registry->modules, writer->registry->catalog->count, &job,
+                         &writer->next_job) != KT_OK)
+            return;
+        if (job) {
+            run_job(writer, top, job);
+            if (job_note(ctx, job) != KT_OK)
+                return;
+        }
+    } while (job);
+}
+
+/* --- One batch --- */
+
+static void fail_all(struct engine_request *requests, const char *why, const char *why_zh)
+{
+    struct context_error error = {.status = KT_BUSY, .message = why, .message_zh = why_zh};
+    for (; requests; requests = requests->next)
+        answer_error(requests, &error);
+}
+
+static void release(struct engine_request *requests)
+{
+    while (requests) {
+        struct engine_request *next = requests->next;
+        requests->done(requests);
+        requests = next;
+    }
+}
+
+/* Runs requests until the batch is full or the registry changed; returns those it ran. */
+static struct engine_request *run_batch(struct writer *writer, struct store_txn *top)
+{
+    struct engine_request *ran = writer->waiting;
+    struct engine_request **end = &ran;
+    int64_t until = clock_monotonic_us() + ENGINE_BATCH_TIME_US;
+    unsigned long long count = 0;
+    while (*end && !writer->changed && (count == 0 || clock_monotonic_us() < until)) {
+        run_request(writer, top, *end);
+        end = &(*end)->next;
+        count++;
+    }
+    writer->waiting = *end;
+    *end = NULL;
+    if (count > atomic_load(&writer->ctx.engine->stats.largest_batch))
+        atomic_store(&writer->ctx.engine->stats.largest_batch, count);
+    return ran;
+}
+
+static void go_back(struct writer *writer)
+{
+    registry_release(writer->registry);
+    writer->registry = engine_registry(writer->ctx.engine);
+    writer->changed = false;
+}
+
+static void commit_batch(struct writer *writer)
+{
+    struct engine *engine = writer->ctx.engine;
+    struct store_txn *top;
+    if (store_begin(engine->store, NULL, STORE_WRITE, &top) != KT_OK) {
+        fail_all(writer->waiting, "the store cannot be written just now", "存储暂时无法写入");
+        release(writer->waiting);
+        writer->waiting = NULL;
+        return;
+    }
+    struct engine_request *ran = run_batch(writer, top);
+    run_due_jobs(writer, top);
+    int64_t began = clock_monotonic_us();
+    enum kt_status status = store_commit(top);
+    atomic_fetch_add(&engine->stats.commit_us, (unsigned long long)(clock_monotonic_us() - began));
+    atomic_fetch_add(&engine->stats.commits, 1);
+    if (status != KT_OK) {
+        log_error("a commit of the store failed: its requests are refused");
+        fail_all(ran, "the change could not be stored; try again", "更改无法保存，请重试");
+        if (writer->changed)
+            go_back(writer);
+    } else if (writer->changed) {
+        registry_hold(writer->registry);
+        engine_publish(engine, writer->registry);
+        writer->changed = false;
+        writer->next_job = 0; /* Other modules, other jobs. */
+    }
+    release(ran);
+}
+
+static int64_t time_to_wait(const struct writer *writer)
+{
+    int64_t wait = writer->next_job - clock_now();
+    return wait < 0 ? 0 : wait > IDLE_US ? IDLE_US : wait;
+}
+
+void *writer_main(void *argument)
+{
+    struct engine *engine = argument;
+    struct writer writer = {.ctx = {.engine = engine, .base = {.writable = true}},
+                            .registry = engine_registry(engine)};
+    bool closed = false;
+    context_init(&writer.ctx.base);
+    while (!closed || writer.waiting) {
+        if (!writer.waiting)
+            writer.waiting =
+                queue_take(&engine->writes, ENGINE_BATCH_MAX, time_to_wait(&writer), &closed);
+        if (writer.waiting || (!closed && clock_now() >= writer.next_job))
+            commit_batch(&writer);
+    }
+    context_deinit(&writer.ctx.base);
+    registry_release(writer.registry);
+    return NULL;
+}

@@ -1,0 +1,53 @@
+/** Connections: bytes of a client in, calls to the engine out, replies back.
+ *
+ *  A connection reads while it may: a client with many unanswered requests, or with replies that it
+ *  does not read, is not refused but left waiting in its own socket. It ends in order: what it sent
+ *  whole is answered, what was answered is sent, and only then the line goes down.
+ *  Everything here runs on the I/O thread. */
+#pragma once
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "rpc/call.h"
+
+#define CONNECTION_PEER_SIZE 64
+
+struct connection;
+
+/** All connections of a server and what they share. */
+struct connections {
+    struct event_base *base;
+    struct engine *engine;
+    unsigned frame_timeout_s;
+    unsigned unread_timeout_s;
+    /** Called when the last connection has gone after connections_end. May not free anything. */
+    void (*ended)(void *argument);
+    void *ended_argument;
+    struct rpc_returns returns;
+    struct event *returned;
+    struct connection *first;
+    unsigned count; /**< With those that are closed but whose calls the engine still holds. */
+    bool is_ending;
+    int64_t report_window_us;
+    unsigned reports;   /**< Lines logged in this window. */
+    unsigned held_back; /**< Lines not logged since the last one. */
+};
+
+/** The fields above `returns` are filled already. False without memory or descriptors. */
+bool connections_init(struct connections *all);
+/** Needs an engine that holds no call any more. */
+void connections_deinit(struct connections *all);
+
+/** Takes the socket over, also when it fails: without memory, which is logged. */
+void connection_open(struct connections *all, evutil_socket_t fd, const char *peer);
+/** Read nothing more; answer what has been read; then close, each connection for itself. */
+void connections_end(struct connections *all);
+/** Hang up now, with what is unsent. */
+void connections_close(struct connections *all);
+
+/** "connection WHAT peer=PEER reason=REASON" in the log; strangers cannot flood it. */
+void connections_report(struct connections *all, const char *what, const char *peer,
+                        const char *reason);
