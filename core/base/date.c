@@ -10,9 +10,9 @@
 
 #define DAYS_PER_CYCLE INT64_C(146097)
 /** From 0000-03-01, where a cycle begins, to 1970-01-01. */
-#define DAYS_TO_EPOCH  INT64_C(719468)
-#define US_PER_SECOND  INT64_C(1000000)
-#define US_PER_DAY     (INT64_C(86400) * US_PER_SECOND)
+#define DAYS_TO_EPOCH INT64_C(719468)
+#define US_PER_SECOND INT64_C(1000000)
+#define US_PER_DAY    (INT64_C(86400) * US_PER_SECOND)
 
 struct civil {
     int64_t year;
@@ -33,8 +33,8 @@ static int64_t days_from_civil(int64_t year, int month, int day)
     int64_t year_of_cycle = year - cycle * 400;
     int month_from_march = (month + 9) % 12;
     int64_t day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
-    int64_t day_of_cycle = year_of_cycle * 365 + year_of_cycle / 4 - year_of_cycle / 100 +
-                           day_of_year;
+    int64_t day_of_cycle =
+        year_of_cycle * 365 + year_of_cycle / 4 - year_of_cycle / 100 + day_of_year;
     return cycle * DAYS_PER_CYCLE + day_of_cycle - DAYS_TO_EPOCH;
 }
 
@@ -47,8 +47,8 @@ static struct civil civil_from_days(int64_t days)
     int64_t year_of_cycle = (day_of_cycle - day_of_cycle / 1460 + day_of_cycle / 36524 -
                              day_of_cycle / (DAYS_PER_CYCLE - 1)) /
                             365;
-    int64_t day_of_year = day_of_cycle -
-                          (365 * year_of_cycle + year_of_cycle / 4 - year_of_cycle / 100);
+    int64_t day_of_year =
+        day_of_cycle - (365 * year_of_cycle + year_of_cycle / 4 - year_of_cycle / 100);
     int month_from_march = (int)((5 * day_of_year + 2) / 153);
     struct civil civil = {
         .year = cycle * 400 + year_of_cycle,

@@ -1,6 +1,7 @@
-/** Unsigned integers of 384 bits, for the inside of decimal.c: the product of two coefficients and a
- *  power of ten for the scale is below 10^38 * 10^38 * 10^36 = 10^112 < 2^373, and the sum of any
- *  number of weights times a total is smaller still. Whatever would not fit is reported, not cut. */
+/** Unsigned integers of 384 bits, for the inside of decimal.c: the product of two coefficients and
+ * a power of ten for the scale is below 10^38 * 10^38 * 10^36 = 10^112 < 2^373, and the sum of any
+ *  number of weights times a total is smaller still. Whatever would not fit is reported, not cut.
+ */
 #pragma once
 
 #include <stdbool.h>

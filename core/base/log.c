@@ -34,7 +34,8 @@ struct line {
 };
 
 #define CUT_MARK "..."
-#define LINE_MAX_SIZE (PIPE_BUF - sizeof CUT_MARK) /* sizeof counts the NUL: that is the line feed */
+#define LINE_MAX_SIZE                                                                              \
+    (PIPE_BUF - sizeof CUT_MARK) /* sizeof counts the NUL: that is the line feed */
 
 void log_set_level(enum log_level level)
 {
@@ -62,7 +63,8 @@ static bool append(struct line *line, const char *text, size_t length)
     return true;
 }
 
-/** Bytes of the well-formed UTF-8 character at `text` (RFC 3629, table of section 4); 0 for none. */
+/** Bytes of the well-formed UTF-8 character at `text` (RFC 3629, table of section 4); 0 for none.
+ */
 static size_t utf8_length(const unsigned char *text, size_t left)
 {
     unsigned char first = text[0];
@@ -139,8 +141,7 @@ static void append_head(struct line *line, enum log_level level)
 {
     char head[16 + KT_INSTANT_TEXT_SIZE];
     if (stderr_is_journal())
-        append(line, head,
-               (size_t)snprintf(head, sizeof head, "<%d>", levels[level].priority));
+        append(line, head, (size_t)snprintf(head, sizeof head, "<%d>", levels[level].priority));
     /* Milliseconds are enough to read: cut the last three digits before the Z. */
     size_t length = kt_instant_format(clock_now(), head) - strlen("456Z");
     append(line, head, length);

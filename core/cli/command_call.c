@@ -118,7 +118,8 @@ const struct cli_command command_call = {
     .help =
         {
             "JSON is an object with the method's parameters; @FILE reads it from a file, - from\n"
-            "standard input. Write decimals as text (\"12.50\"): a number with a fraction is sent as a\n"
+            "standard input. Write decimals as text (\"12.50\"): a number with a fraction is sent "
+            "as a\n"
             "float, which the server refuses for money and quantities.\n"
             "\n"
             "  kontor call record.get '{\"entity\": \"sales.order\", \"id\": 7}'\n",

@@ -90,9 +90,9 @@ static enum cli_exit add_folder(struct bundle *bundle, const char *folder, const
         const char *entry = entries[i]->d_name;
         char path[PATH_SIZE];
         char name[PATH_SIZE];
-        bool fits = snprintf(path, sizeof path, "%s/%s", folder, entry) < PATH_SIZE &&
-                    snprintf(name, sizeof name, "%s%s%s", below, below[0] ? "/" : "", entry) <
-                        PATH_SIZE;
+        bool fits =
+            snprintf(path, sizeof path, "%s/%s", folder, entry) < PATH_SIZE &&
+            snprintf(name, sizeof name, "%s%s%s", below, below[0] ? "/" : "", entry) < PATH_SIZE;
         struct stat status;
         if (code != CLI_OK || entry[0] == '.' || !fits || stat(path, &status) != 0) {
             free(entries[i]);

@@ -21,8 +21,9 @@ static void count_error(struct import *import, uint64_t line, const struct clien
     if (list->size == IMPORT_ERRORS_MAX)
         return;
     msgpack_zone *zone = import->cli->zone;
-    const char *texts[] = {"code",  error->code,  "message", error->message, "message_zh",
-                           error->message_zh, "field", error->field, "rule", error->rule};
+    const char *texts[] = {"code",       error->code,       "message", error->message,
+                           "message_zh", error->message_zh, "field",   error->field,
+                           "rule",       error->rule};
     struct build_map entry = build_map(zone);
     build_set(&entry, "line", build_int((int64_t)line));
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i += 2) {
@@ -267,7 +268,7 @@ static enum cli_exit flush(struct import *import, size_t count)
             import->unchanged += count_of(&reply.result, "unchanged");
             rows_done(import, from, to, false);
             from = to;
-            window *= 2;
+            window = window < count ? window * 2 : window;
         } else if (code == CLI_REFUSED && reply.error) {
             code = refused(import, from, to, &window, reply.error);
         }
@@ -358,8 +359,8 @@ enum cli_exit import_add(struct import *import, struct row *row)
     bool first =
         import->count == 0 || !continues(import, import->pending[import->document].row, row);
     size_t ready = 0;
-    if (first && (import->count >= import->batch ||
-                  import->size_bytes + row->size_bytes > BATCH_BYTES))
+    if (first &&
+        (import->count >= import->batch || import->size_bytes + row->size_bytes > BATCH_BYTES))
         ready = import->count;
     else if (!first && import->count == PENDING_MAX)
         ready = import->document;

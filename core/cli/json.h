@@ -1,8 +1,8 @@
 /** Private to core/cli: JSON text to msgpack values and back.
  *
  *  What JSON cannot say is written so: an instant as ISO 8601 text, bytes as {"base64": text}, any
- *  other extension as {"ext": type, "base64": text}, a float that is no number as null, a map key that
- *  is no text as its own JSON in a text. */
+ *  other extension as {"ext": type, "base64": text}, a float that is no number as null, a map key
+ * that is no text as its own JSON in a text. */
 #pragma once
 
 #include <msgpack.h>

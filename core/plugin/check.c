@@ -44,12 +44,16 @@ static bool is_own_name(const struct checker *checker, const char *name)
             (strncmp(name, checker->plugin->name, length) == 0 && name[length] == '.'));
 }
 
+enum place { IN_RECORD, IN_LINE, IN_METHOD };
+
 static enum kt_status check_field(struct checker *checker, const char *owner,
-                                  const struct kt_field *field, bool in_line)
+                                  const struct kt_field *field, enum place place)
 {
+    bool in_line = place == IN_LINE;
     if (!is_word(field->name))
         return refuse(checker, "%s: bad field name '%s'", owner, field->name ? field->name : "");
-    if (strcmp(field->name, "id") == 0 || strcmp(field->name, "version") == 0)
+    if (place != IN_METHOD &&
+        (strcmp(field->name, "id") == 0 || strcmp(field->name, "version") == 0))
         return refuse(checker, "%s.%s is the server's own field", owner, field->name);
     if (field->type < KT_TEXT || field->type > KT_JSON)
         return refuse(checker, "%s.%s has no type", owner, field->name);
@@ -72,17 +76,17 @@ static enum kt_status check_field(struct checker *checker, const char *owner,
 }
 
 static enum kt_status check_fields(struct checker *checker, const char *owner,
-                                   struct kt_fields fields, bool in_line)
+                                   struct kt_fields fields, enum place place)
 {
     for (size_t i = 0; i < fields.count; i++) {
-        KT_TRY(check_field(checker, owner, &fields.at[i], in_line));
+        KT_TRY(check_field(checker, owner, &fields.at[i], place));
         for (size_t j = 0; j < i; j++)
             if (strcmp(fields.at[i].name, fields.at[j].name) == 0)
                 return refuse(checker, "%s.%s is declared twice", owner, fields.at[i].name);
         /* NOLINTNEXTLINE(misc-no-recursion): lines do not nest. */
         if (fields.at[i].type == KT_LINES)
             for (size_t j = 0; j < fields.at[i].lines.count; j++)
-                KT_TRY(check_field(checker, owner, &fields.at[i].lines.at[j], true));
+                KT_TRY(check_field(checker, owner, &fields.at[i].lines.at[j], IN_LINE));
     }
     return KT_OK;
 }
@@ -101,7 +105,7 @@ static enum kt_status check_entity(struct checker *checker, const struct kt_enti
     if (!entity || !is_own_name(checker, entity->name))
         return refuse(checker, "entity '%s' must be named %s.noun",
                       entity && entity->name ? entity->name : "", checker->plugin->name);
-    KT_TRY(check_fields(checker, entity->name, entity->fields, false));
+    KT_TRY(check_fields(checker, entity->name, entity->fields, IN_RECORD));
     for (size_t i = 0; i < entity->fields.count; i++)
         states += entity->fields.at[i].type == KT_STATE;
     if (states > 1 || (states == 1) != (entity->states.count > 0))
@@ -113,7 +117,7 @@ static enum kt_status check_entity(struct checker *checker, const struct kt_enti
         if (!has_state(entity, transition->from) || !has_state(entity, transition->to))
             return refuse(checker, "%s: transition %s names an unknown state", entity->name,
                           transition->verb);
-        KT_TRY(check_fields(checker, transition->verb, transition->params, false));
+        KT_TRY(check_fields(checker, transition->verb, transition->params, IN_RECORD));
     }
     return KT_OK;
 }
@@ -126,7 +130,7 @@ static enum kt_status check_names(struct checker *checker)
         if (!is_own_name(checker, method->name) || !method->run)
             return refuse(checker, "method '%s' needs a name in %s. and a function",
                           method->name ? method->name : "", plugin->name);
-        KT_TRY(check_fields(checker, method->name, method->params, false));
+        KT_TRY(check_fields(checker, method->name, method->params, IN_METHOD));
     }
     for (size_t i = 0; i < plugin->totals.count; i++)
         if (!is_own_name(checker, plugin->totals.at[i].name))

@@ -10,20 +10,17 @@
 #include <assert.h>
 #include <errno.h>
 #include <event2/buffer.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#include "base/clock.h"
-#include "base/log.h"
 #include "rpc/input.h"
 
 #define OUTPUT_PAUSE_BYTES (4u << 20)  /* More unsent than this: no new requests. */
 #define COPY_BYTES         4096u       /* Replies up to this are copied together. */
 #define LINGER_S           2           /* For a client to hang up after its last reply. */
 #define DISCARD_BYTES      (16u << 20) /* Of a client that was cut off and goes on sending. */
-#define REPORTS_PER_SECOND 20u
 
 enum connection_state {
     CONNECTION_OPEN,
@@ -96,13 +93,13 @@ void connection_open(struct connections *all, evutil_socket_t fd, const char *pe
 {
     struct connection *c = calloc(1, sizeof *c);
     if (!c) {
-        connections_report(all, "refused", peer, "out of memory");
+        report_connection(&all->report, "refused", peer, "out of memory");
         evutil_closesocket(fd);
         return;
     }
     c->all = all;
     c->fd = fd;
-    strncpy(c->peer, peer, sizeof c->peer - 1);
+    snprintf(c->peer, sizeof c->peer, "%s", peer);
     c->next = all->first;
     if (c->next)
         c->next->previous = c;
@@ -113,7 +110,7 @@ void connection_open(struct connections *all, evutil_socket_t fd, const char *pe
     c->timer = evtimer_new(all->base, on_timer, c);
     c->output = evbuffer_new();
     if (!c->readable || !c->writable || !c->timer || !c->output) {
-        connections_report(all, "refused", peer, "out of memory");
+        report_connection(&all->report, "refused", peer, "out of memory");
         hang_up(c);
     }
     advance(c);
@@ -167,24 +164,6 @@ void connections_close(struct connections *all)
     }
 }
 
-void connections_report(struct connections *all, const char *what, const char *peer,
-                        const char *reason)
-{
-    int64_t now_us = clock_monotonic_us();
-    if (all->report_window_us == 0 || now_us - all->report_window_us >= 1000000) {
-        all->report_window_us = now_us;
-        all->reports = 0;
-    }
-    if (all->reports == REPORTS_PER_SECOND) {
-        all->held_back++;
-        return;
-    }
-    all->reports++;
-    log_warn("connection %s peer=%s reason=\"%s\" held_back=%u", what, peer, reason,
-             all->held_back);
-    all->held_back = 0;
-}
-
 static void free_event(struct event **event)
 {
     if (*event)
@@ -212,7 +191,7 @@ static void drop(struct connection *c, const char *reason)
 {
     if (c->state == CONNECTION_GONE)
         return;
-    connections_report(c->all, "dropped", c->peer, reason);
+    report_connection(&c->all->report, "dropped", c->peer, reason);
     hang_up(c);
 }
 
@@ -282,7 +261,7 @@ static void forget_message(struct connection *c)
 static void cut_off(struct connection *c, enum kt_status status, const char *message,
                     const char *message_zh)
 {
-    connections_report(c->all, "dropped", c->peer, message);
+    report_connection(&c->all->report, "dropped", c->peer, message);
     send_error(c, frame_msgid(input_bytes(&c->input), c->input.size), status, message, message_zh);
     if (c->state == CONNECTION_GONE)
         return;
@@ -482,7 +461,7 @@ static void on_writable(evutil_socket_t fd, short events, void *argument)
 {
     struct connection *c = argument;
     (void)fd;
-    if (events & EV_TIMEOUT)
+    if (!(events & EV_WRITE))
         drop(c, "the client reads no replies");
     advance(c);
 }

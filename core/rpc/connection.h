@@ -9,9 +9,9 @@
 #include <event2/event.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #include "rpc/call.h"
+#include "rpc/report.h"
 
 #define CONNECTION_PEER_SIZE 64
 
@@ -31,9 +31,7 @@ struct connections {
     struct connection *first;
     unsigned count; /**< With those that are closed but whose calls the engine still holds. */
     bool is_ending;
-    int64_t report_window_us;
-    unsigned reports;   /**< Lines logged in this window. */
-    unsigned held_back; /**< Lines not logged since the last one. */
+    struct report report;
 };
 
 /** The fields above `returns` are filled already. False without memory or descriptors. */
@@ -47,7 +45,3 @@ void connection_open(struct connections *all, evutil_socket_t fd, const char *pe
 void connections_end(struct connections *all);
 /** Hang up now, with what is unsent. */
 void connections_close(struct connections *all);
-
-/** "connection WHAT peer=PEER reason=REASON" in the log; strangers cannot flood it. */
-void connections_report(struct connections *all, const char *what, const char *peer,
-                        const char *reason);

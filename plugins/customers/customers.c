@@ -14,12 +14,15 @@ static const struct kt_method methods[] = {
 
 static const struct kt_handler handlers[] = {
     {.topic = "parties.party.updated", .run = customers_on_party_updated},
-    {.topic = "sales.order.confirmed", .run = customers_on_order_confirmed},
-    {.topic = "sales.order.cancelled", .run = customers_on_order_cancelled},
-    {.topic = "sales.delivery.created", .run = customers_on_delivery_created},
-    {.topic = "finance.invoice.posted", .run = customers_on_invoice_posted},
-    {.topic = "finance.invoice.paid", .run = customers_on_invoice_paid},
-    {.topic = "finance.payment.posted", .run = customers_on_payment_posted},
+    {.topic = "sales.order.confirmed", .run = customers_on_milestone},
+    {.topic = "sales.order.cancelled", .run = customers_on_milestone},
+    {.topic = "sales.delivery.created", .run = customers_on_milestone},
+    {.topic = "finance.invoice.posted", .run = customers_on_milestone},
+    {.topic = "finance.invoice.paid", .run = customers_on_milestone},
+    {.topic = "finance.invoice.reopened", .run = customers_on_milestone},
+    {.topic = "finance.invoice.cancelled", .run = customers_on_milestone},
+    {.topic = "finance.payment.posted", .run = customers_on_milestone},
+    {.topic = "finance.payment.cancelled", .run = customers_on_milestone},
 };
 
 static const char *const reader_grants[] = {

@@ -11,11 +11,7 @@ extern const struct kt_entity customers_interaction;
 extern const struct kt_field customers_history_params[CUSTOMERS_HISTORY_PARAMS];
 enum kt_status customers_history(struct kt_ctx *ctx, const msgpack_object *params);
 
-/** Handlers: keep the name in step, and write the history of what other modules did. */
+/** Handlers: keep the name in step, and write the history of what other modules did. The second one
+ *  serves every topic of the table in history.c. */
 enum kt_status customers_on_party_updated(struct kt_ctx *ctx, const struct kt_event *event);
-enum kt_status customers_on_order_confirmed(struct kt_ctx *ctx, const struct kt_event *event);
-enum kt_status customers_on_order_cancelled(struct kt_ctx *ctx, const struct kt_event *event);
-enum kt_status customers_on_delivery_created(struct kt_ctx *ctx, const struct kt_event *event);
-enum kt_status customers_on_invoice_posted(struct kt_ctx *ctx, const struct kt_event *event);
-enum kt_status customers_on_invoice_paid(struct kt_ctx *ctx, const struct kt_event *event);
-enum kt_status customers_on_payment_posted(struct kt_ctx *ctx, const struct kt_event *event);
+enum kt_status customers_on_milestone(struct kt_ctx *ctx, const struct kt_event *event);

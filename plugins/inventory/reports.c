@@ -78,6 +78,7 @@ static enum kt_status add_value_row(struct kt_ctx *ctx, const struct kt_total_ro
 {
     struct inventory_cost cost = {.quantity = worth->measures[0], .value = worth->measures[1]};
     const msgpack_object *product;
+    const int digits = kt_currency_digits(ctx);
     uint64_t id = worth->by[0].via.u64;
     if (kt_decimal_is_zero(cost.quantity) && kt_decimal_is_zero(cost.value))
         return KT_OK;
@@ -87,8 +88,8 @@ static enum kt_status add_value_row(struct kt_ctx *ctx, const struct kt_total_ro
     kt_map_set_text(row, "code", kt_get_text(ctx, product, "code"));
     kt_map_set_text(row, "name", kt_get_text(ctx, product, "name"));
     kt_map_set_decimal(row, "quantity", cost.quantity);
-    kt_map_set_decimal(row, "value", kt_decimal_round(cost.value, kt_currency_digits(ctx)));
-    kt_map_set_decimal(row, "unit_cost", inventory_cost_average(cost));
+    kt_map_set_decimal(row, "value", kt_decimal_round(cost.value, digits));
+    kt_map_set_decimal(row, "unit_cost", kt_decimal_trim(inventory_cost_average(cost), digits));
     kt_list_add(rows, row->object);
     return KT_OK;
 }
