@@ -27,15 +27,15 @@ static const struct {
 
 static enum log_level highest = LOG_INFO;
 
-/** A line while it is written. Room for the mark of a cut and the line feed is kept free. */
+/** A line while it is written. Room for the mark of a cut and the line feed is kept free: sizeof
+ *  the mark counts its NUL, which is the line feed's byte. */
 struct line {
     char text[PIPE_BUF];
     size_t size;
 };
 
-#define CUT_MARK "..."
-#define LINE_MAX_SIZE                                                                              \
-    (PIPE_BUF - sizeof CUT_MARK) /* sizeof counts the NUL: that is the line feed */
+#define CUT_MARK      "..."
+#define LINE_MAX_SIZE (PIPE_BUF - sizeof CUT_MARK)
 
 void log_set_level(enum log_level level)
 {

@@ -251,8 +251,8 @@ static enum cli_exit run_get(struct cli *cli)
     if (code == CLI_OK && found == 1)
         cli_print(cli, &records->via.array.ptr[0]);
     else if (code == CLI_OK && found == 0)
-        code = cli_fail(cli, CLI_REFUSED, "no %s has %s", "没有符合 %.0s%s 的 %.0s记录", entity,
-                        cli->argv[1], entity);
+        code = cli_fail(cli, CLI_REFUSED, "%s: no record has %s", "%s 中没有符合 %s 的记录", entity,
+                        cli->argv[1]);
     else if (code == CLI_OK)
         code = cli_fail(cli, CLI_REFUSED, "more than one %s has %s: use kontor search",
                         "%s 中有多条记录符合 %s：请用 kontor search", entity, cli->argv[1]);

@@ -85,7 +85,7 @@ static const struct kt_plugin *open_plugin(const char *folder, const char *name,
     }
     const struct kt_plugin *plugin = dlsym(handle, "kt_plugin");
     if (!plugin)
-        snprintf(why, why_size, "%s does not export kt_plugin", path);
+        snprintf(why, why_size, "it does not export kt_plugin");
     else if (plugin_check(plugin, false, why, why_size) != KT_OK)
         plugin = NULL;
     else if (strcmp(plugin->name, name) != 0) {

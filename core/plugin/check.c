@@ -44,6 +44,7 @@ static bool is_own_name(const struct checker *checker, const char *name)
             (strncmp(name, checker->plugin->name, length) == 0 && name[length] == '.'));
 }
 
+/* Where a field is declared; a method's parameter may well be called `id`. */
 enum place { IN_RECORD, IN_LINE, IN_METHOD };
 
 static enum kt_status check_field(struct checker *checker, const char *owner,
@@ -83,7 +84,6 @@ static enum kt_status check_fields(struct checker *checker, const char *owner,
         for (size_t j = 0; j < i; j++)
             if (strcmp(fields.at[i].name, fields.at[j].name) == 0)
                 return refuse(checker, "%s.%s is declared twice", owner, fields.at[i].name);
-        /* NOLINTNEXTLINE(misc-no-recursion): lines do not nest. */
         if (fields.at[i].type == KT_LINES)
             for (size_t j = 0; j < fields.at[i].lines.count; j++)
                 KT_TRY(check_field(checker, owner, &fields.at[i].lines.at[j], IN_LINE));

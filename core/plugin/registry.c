@@ -1,5 +1,6 @@
 #include "plugin/registry.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -98,8 +99,7 @@ static void add_transitions(struct registry *registry, const struct schema_entit
         const struct kt_transition *transition = &entity->decl->transitions.at[i];
         size_t size = strlen(entity->name) + strlen(transition->verb) + 2;
         char *name = must(msgpack_zone_malloc(registry->schema->memory, size));
-        strcpy(name, entity->name);
-        strcat(strcat(name, "."), transition->verb);
+        snprintf(name, size, "%s.%s", entity->name, transition->verb);
         if ((transition->flags & KT_BY_SERVER) || has_method(registry, name))
             continue;
         registry->methods[registry->method_count++] =

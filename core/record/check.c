@@ -210,6 +210,8 @@ static enum kt_status check_line(struct kt_ctx *ctx, const struct schema_field *
         const char *name = pair->key.via.str.ptr;
         size_t length = pair->key.via.str.size;
         if (length == 2 && memcmp(name, "id", 2) == 0) {
+            if (pair->val.type == MSGPACK_OBJECT_NIL)
+                continue;
             if (pair->val.type != MSGPACK_OBJECT_POSITIVE_INTEGER)
                 return wrong(ctx, kt_format(ctx, "%s.id", path), "a line id", "行编号");
             kt_map_set(line, "id", pair->val);
@@ -359,6 +361,8 @@ enum kt_status record_check_params(struct kt_ctx *ctx, struct kt_fields fields,
                                    const msgpack_object **out)
 {
     struct kt_map *checked = kt_map_new(ctx);
+    if (params->type != MSGPACK_OBJECT_MAP)
+        return kt_fail(ctx, KT_INVALID, NULL, "parameters must be a map", "参数必须是映射");
     for (uint32_t i = 0; i < params->via.map.size; i++)
         KT_TRY(check_param(ctx, fields, &params->via.map.ptr[i], extra, checked));
     for (size_t i = 0; i < fields.count; i++)

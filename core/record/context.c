@@ -9,6 +9,8 @@
 #include "kontor/limits.h"
 #include "kontor/record.h"
 
+#define ARENA_ALIGN 16u
+
 /* A request that needs memory the machine does not have cannot be answered; dying keeps the disk
  * right, since nothing uncommitted was acknowledged. */
 static void *must(void *memory)
@@ -72,7 +74,9 @@ void *kt_alloc(struct kt_ctx *ctx, size_t size)
     ctx->arena_used += size;
     if (ctx->arena_used > KT_LIMIT_ARENA_BYTES)
         ctx->arena_full = true;
-    void *memory = must(msgpack_zone_malloc(ctx->arena, size ? size : 1));
+    /* The zone aligns to pointers; decimals are 128 bits wide. */
+    uintptr_t at = (uintptr_t)must(msgpack_zone_malloc(ctx->arena, size + ARENA_ALIGN));
+    void *memory = (void *)((at + ARENA_ALIGN - 1) & ~(uintptr_t)(ARENA_ALIGN - 1));
     memset(memory, 0, size);
     return memory;
 }
@@ -170,8 +174,10 @@ bool kt_user_may(const struct kt_ctx *ctx, const char *permission)
 const char *kt_setting(struct kt_ctx *ctx, const char *name, const char *otherwise)
 {
     const msgpack_object *setting = NULL;
-    if (kt_record_find(ctx, "system.setting", "name", kt_text(name), &setting) != KT_OK ||
-        !setting) {
+    bool failed_before = ctx->error.status != KT_OK;
+    if (kt_record_find(ctx, "system.setting", "name", kt_text(name), &setting) != KT_OK) {
+        if (!failed_before)
+            context_forgive(ctx);
         return otherwise;
     }
     return kt_get(setting, "value") ? kt_get_text(ctx, setting, "value") : otherwise;

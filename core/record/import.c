@@ -3,6 +3,7 @@
  * A column is a field or "lines.field". Rows whose other cells are empty or equal those of the row
  * before belong to the same document. A reference may be given by any unique text of its target (a
  * code, a number) or by "#id". One call is one transaction: a bad row refuses its whole chunk. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -23,6 +24,7 @@ struct import {
 static enum kt_status read_columns(struct import *import, const msgpack_object *params)
 {
     struct kt_ctx *ctx = import->ctx;
+    const struct schema_field *lines = NULL;
     import->column_count = kt_count(params, "columns");
     import->columns = kt_alloc(ctx, sizeof(*import->columns) * (import->column_count + 1));
     if (import->column_count == 0)
@@ -38,6 +40,11 @@ static enum kt_status read_columns(struct import *import, const msgpack_object *
             (import->columns[i].field->decl->type == KT_LINES && !import->columns[i].line))
             return kt_fail(ctx, KT_INVALID, name, "%s has no field %s to import into",
                            "%s 没有可导入的字段 %s", import->entity->name, name);
+        if (import->columns[i].line && lines && lines != import->columns[i].field)
+            return kt_fail(ctx, KT_INVALID, name, "%s: one import fills one list of lines",
+                           "%s：一次导入只能填充一个行列表", name);
+        if (import->columns[i].line)
+            lines = import->columns[i].field;
     }
     return KT_OK;
 }
@@ -109,10 +116,11 @@ static enum kt_status convert(struct kt_ctx *ctx, const struct schema_field *fie
     kt_date date;
     switch (field->decl->type) {
     case KT_INT:
+        errno = 0;
         *out = kt_int(strtoll(text, &end, 10));
-        return *end ? kt_fail(ctx, KT_INVALID, path, "%s must be a whole number", "%s 必须是整数",
-                              path)
-                    : KT_OK;
+        return *end || errno ? kt_fail(ctx, KT_INVALID, path, "%s must be a whole number",
+                                       "%s 必须是整数", path)
+                             : KT_OK;
     case KT_BOOL:
         if (!is_any(text, yes, 3) && !is_any(text, no, 3))
             return kt_fail(ctx, KT_INVALID, path, "%s must be true or false", "%s 必须为真或假",

@@ -207,6 +207,14 @@ enum kt_status record_index_change(struct kt_ctx *ctx, const struct schema_entit
     return KT_OK;
 }
 
+static uint64_t id_at_end(struct store_slice key)
+{
+    uint64_t id = 0;
+    for (size_t i = key.size - 8; i < key.size; i++)
+        id = id << 8 | ((const uint8_t *)key.at)[i];
+    return id;
+}
+
 static enum kt_status check_incoming(struct kt_ctx *ctx, const struct schema_index *index,
                                      const struct schema_entity *entity, uint64_t id)
 {
@@ -218,17 +226,19 @@ static enum kt_status check_incoming(struct kt_ctx *ctx, const struct schema_ind
     enum kt_status status = store_cursor_open(ctx->txn, &cursor);
     if (status != KT_OK)
         return record_store_failed(ctx, status);
-    status = store_seek(cursor, key_slice(&key), &found, &value);
-    bool hit = status == KT_OK && key_has_prefix(found, key_slice(&key));
     uint64_t source = 0;
-    if (hit && index->unique)
-        memcpy(&source, value.at, sizeof(source));
-    else if (hit)
-        for (size_t i = found.size - 8; i < found.size; i++)
-            source = source << 8 | ((const uint8_t *)found.at)[i];
+    bool hit = false;
+    status = store_seek(cursor, key_slice(&key), &found, &value);
+    while (status == KT_OK && !hit && key_has_prefix(found, key_slice(&key))) {
+        if (index->unique)
+            memcpy(&source, value.at, sizeof(source));
+        else
+            source = id_at_end(found);
+        hit = index->entity != entity || source != id; /* A record may refer to itself. */
+        status = store_next(cursor, &found, &value);
+    }
     store_cursor_close(cursor);
-    bool itself = index->entity == entity && source == id;
-    if (hit && !itself)
+    if (hit)
         return kt_fail(ctx, KT_CONFLICT, "id", "%s %llu is still used by %s %llu (%s)",
                        "%s %llu 仍被 %s %llu 引用（%s）", entity->name, (unsigned long long)id,
                        index->entity->name, (unsigned long long)source, index_fields(ctx, index));

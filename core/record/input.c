@@ -119,6 +119,7 @@ static msgpack_object initial_value(struct kt_ctx *ctx, const struct schema_fiel
     }
 }
 
+/* New lines only: what was emptied in an older line stays empty. */
 static void default_lines(struct kt_ctx *ctx, const struct schema_field *field,
                           struct kt_map *record)
 {
@@ -129,9 +130,10 @@ static void default_lines(struct kt_ctx *ctx, const struct schema_field *field,
     struct kt_list *lines = kt_list_new(ctx);
     for (size_t i = 0; i < count; i++) {
         struct kt_map *line = kt_map_copy(ctx, kt_at(&record->object, name, i));
+        bool is_new = !kt_has(&line->object, "id");
         for (size_t f = 0; f < field->line_count; f++) {
             const struct kt_field *part = field->lines[f].decl;
-            if (part->initial && !kt_has(&line->object, part->name))
+            if (part->initial && !kt_has(&line->object, part->name) && is_new)
                 kt_map_set(line, part->name, initial_value(ctx, &field->lines[f]));
         }
         kt_list_add(lines, line->object);
@@ -257,14 +259,37 @@ static bool unchanged(const msgpack_object *old, const msgpack_object *record, c
     return old && kt_equal(kt_get(old, name), kt_get(record, name));
 }
 
+static bool is_empty(const msgpack_object *value)
+{
+    return !value || (value->type == MSGPACK_OBJECT_ARRAY && value->via.array.size == 0);
+}
+
+/* A hook that misspells a field would lose what it computed without a word. */
+static enum kt_status refuse_unknown(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                     const msgpack_object *record)
+{
+    for (uint32_t i = 0; i < record->via.map.size; i++) {
+        const char *name = record->via.map.ptr[i].key.via.str.ptr;
+        int length = (int)record->via.map.ptr[i].key.via.str.size;
+        bool own = (length == 2 && memcmp(name, "id", 2) == 0) ||
+                   (length == 7 && memcmp(name, "version", 7) == 0);
+        if (!own && !schema_field(entity, name, (size_t)length))
+            return kt_fail(ctx, KT_INTERNAL, kt_format(ctx, "%.*s", length, name),
+                           "%s was given %.*s, a field it does not have",
+                           "%s 被赋予不存在的字段 %.*s", entity->name, length, name);
+    }
+    return KT_OK;
+}
+
 enum kt_status record_final_check(struct kt_ctx *ctx, const struct schema_entity *entity,
                                   const msgpack_object *old, struct kt_map *record)
 {
+    KT_TRY(refuse_unknown(ctx, entity, &record->object));
     for (size_t i = 0; i < entity->field_count; i++) {
         const struct schema_field *field = &entity->fields[i];
         const char *name = field->decl->name;
         const msgpack_object *value = kt_get(&record->object, name);
-        if (!value && (field->decl->flags & KT_REQUIRED) && !schema_field_sleeps(field))
+        if (is_empty(value) && (field->decl->flags & KT_REQUIRED) && !schema_field_sleeps(field))
             return kt_fail(ctx, KT_INVALID, name, "%s is required", "%s 为必填项", name);
         /* What was stored was checked then; a module that sleeps now must not spoil it. */
         if (!value || unchanged(old, &record->object, name))
@@ -272,10 +297,24 @@ enum kt_status record_final_check(struct kt_ctx *ctx, const struct schema_entity
         msgpack_object checked;
         KT_TRY(record_check_value(ctx, field, name, value, &checked));
         kt_map_set(record, name, checked);
-        if (field->decl->type == KT_LINES) {
-            KT_TRY(record_check_lines_complete(ctx, field, name, &checked));
-            KT_TRY(number_lines(ctx, field, old, record));
-        }
+        KT_TRY(record_check_lines_complete(ctx, field, name, &checked));
     }
+    return context_check_memory(ctx);
+}
+
+enum kt_status record_finish(struct kt_ctx *ctx, const struct schema_entity *entity,
+                             const msgpack_object *old, struct kt_map *record)
+{
+    for (size_t i = 0; i < entity->field_count; i++) {
+        const struct schema_field *field = &entity->fields[i];
+        if (field->decl->type == KT_LINES && !unchanged(old, &record->object, field->decl->name))
+            KT_TRY(number_lines(ctx, field, old, record));
+    }
+    msgpack_object_map *map = &record->object.via.map;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < map->size; i++)
+        if (map->ptr[i].val.type != MSGPACK_OBJECT_NIL)
+            map->ptr[kept++] = map->ptr[i];
+    map->size = kept;
     return context_check_memory(ctx);
 }

@@ -73,7 +73,7 @@ static enum kt_status compile_value(struct compiler *compiler, const struct quer
     if (given->type == MSGPACK_OBJECT_NIL)
         return KT_OK;
     if (!field || field->decl->type == KT_REF || field->decl->type == KT_INT) {
-        if (given->type == MSGPACK_OBJECT_POSITIVE_INTEGER ||
+        if ((given->type == MSGPACK_OBJECT_POSITIVE_INTEGER && given->via.u64 <= INT64_MAX) ||
             given->type == MSGPACK_OBJECT_NEGATIVE_INTEGER)
             return KT_OK;
         return kt_fail(compiler->ctx, KT_INVALID, name, "%s is compared with whole numbers",

@@ -48,9 +48,14 @@ static bool gives_order(const struct record_query *query, const struct schema_in
 static int score(const struct record_query *query, const struct schema_index *index)
 {
     size_t fixed = equalities(query, index);
-    for (size_t i = fixed; i < index->path_count; i++)
-        if (is_many(&index->paths[i]))
+    size_t many = 0;
+    for (size_t i = 0; i < index->path_count; i++) {
+        many += is_many(&index->paths[i]);
+        if (is_many(&index->paths[i]) && i >= fixed)
             return -1; /* A record would be met once per line. */
+    }
+    if (many > 1)
+        return -1; /* Conditions may be met by different lines, the key is of one. */
     if (index->unique && fixed < index->path_count)
         return -1; /* Unique keys leave out records with empty values. */
     bool ordered = gives_order(query, index, fixed);

@@ -181,12 +181,15 @@ static bool beyond(const struct record_query *query, struct store_slice found)
 {
     if (!key_has_prefix(found, key_slice(&query->prefix)))
         return true;
-    const struct key *end = &query->ceiling;
-    if (query->descending || !end->size)
+    bool backwards = query->descending && !query->sorts;
+    const struct key *end = backwards ? &query->floor : &query->ceiling;
+    if (!end->size)
         return false;
     size_t shorter = found.size < end->size ? found.size : end->size;
     int order = memcmp(found.at, end->bytes, shorter);
-    return order > 0 || (order == 0 && found.size >= end->size);
+    if (order == 0)
+        order = found.size >= end->size ? 0 : -1;
+    return backwards ? order < 0 : order >= 0;
 }
 
 static enum kt_status seek_start(struct walk *walk, struct store_cursor *cursor,
@@ -246,7 +249,8 @@ static enum kt_status give_sorted(struct walk *walk, const msgpack_object *after
     struct key key;
     qsort(walk->matches, walk->match_count, sizeof(*walk->matches), compare_matches);
     if (after) {
-        if (after->type != MSGPACK_OBJECT_ARRAY || after->via.array.size != 2)
+        if (after->type != MSGPACK_OBJECT_ARRAY || after->via.array.size != 2 ||
+            after->via.array.ptr[1].type != MSGPACK_OBJECT_POSITIVE_INTEGER)
             return kt_fail(walk->ctx, KT_INVALID, "after",
                            "after must be the `next` of the page before",
                            "after 必须是上一页返回的 next");

@@ -59,9 +59,12 @@ enum kt_status record_input_defaults(struct kt_ctx *ctx, const struct schema_ent
 enum kt_status record_input_merge(struct kt_ctx *ctx, const struct schema_entity *entity,
                                   const msgpack_object *old, const struct kt_map *changes,
                                   struct kt_map **out);
-/** Final check of everything, whoever wrote it; gives lines their ids. */
+/** Check of everything, whoever wrote it. */
 enum kt_status record_final_check(struct kt_ctx *ctx, const struct schema_entity *entity,
                                   const msgpack_object *old, struct kt_map *record);
+/** Once, after the last check: gives new lines their ids and drops what is empty. */
+enum kt_status record_finish(struct kt_ctx *ctx, const struct schema_entity *entity,
+                             const msgpack_object *old, struct kt_map *record);
 
 /** query.c: what a request asks for, compiled. */
 struct record_query;

@@ -7,6 +7,7 @@
 
 #include "record/record_internal.h"
 
+/* Each change that enters also leaves, whatever came of it: rules may catch a failure and go on. */
 static enum kt_status enter(struct kt_ctx *ctx, const struct schema_entity *entity)
 {
     if (!ctx->writable)
@@ -15,8 +16,15 @@ static enum kt_status enter(struct kt_ctx *ctx, const struct schema_entity *enti
     if (ctx->save_depth >= RECORD_SAVE_DEPTH)
         return kt_fail(ctx, KT_TOO_LARGE, NULL, "saving %s sets off saves without end",
                        "保存 %s 引发无休止的连锁保存", entity->name);
+    KT_TRY(context_check_memory(ctx));
     ctx->save_depth++;
-    return context_check_memory(ctx);
+    return KT_OK;
+}
+
+static enum kt_status leave(struct kt_ctx *ctx, enum kt_status status)
+{
+    ctx->save_depth--;
+    return status;
 }
 
 static enum kt_status check_client_may_change(struct kt_ctx *ctx,
@@ -52,7 +60,8 @@ static enum kt_status settle(struct kt_ctx *ctx, const struct record_step *step,
         if (decl->before_save)
             KT_TRY(decl->before_save(ctx, step->old, record));
     }
-    return record_final_check(ctx, step->entity, step->old, record);
+    KT_TRY(record_final_check(ctx, step->entity, step->old, record));
+    return record_finish(ctx, step->entity, step->old, record);
 }
 
 static enum kt_status store_change(struct kt_ctx *ctx, const struct record_step *step, uint64_t id,
@@ -94,22 +103,27 @@ static enum kt_status save(struct kt_ctx *ctx, const struct record_step *step, u
     return ctx->host->rules_after(ctx, step, &record->object);
 }
 
-enum kt_status record_create(struct kt_ctx *ctx, const struct schema_entity *entity,
+static enum kt_status create(struct kt_ctx *ctx, const struct schema_entity *entity,
                              const msgpack_object *values, enum record_by by, uint64_t *out_id)
 {
     struct record_step step = {.entity = entity, .moment = RECORD_CREATE};
     struct kt_map *record;
     uint64_t id;
-    KT_TRY(enter(ctx, entity));
     KT_TRY(check_client_may_change(ctx, entity, NULL, by));
     KT_TRY(record_input_check(ctx, entity, values, by, true, &record));
     KT_TRY(record_input_defaults(ctx, entity, record));
     KT_TRY(record_count_up(ctx, kt_format(ctx, "id:%s", entity->name), &id));
     KT_TRY(save(ctx, &step, id, record, "created"));
-    ctx->save_depth--;
     if (out_id)
         *out_id = id;
     return KT_OK;
+}
+
+enum kt_status record_create(struct kt_ctx *ctx, const struct schema_entity *entity,
+                             const msgpack_object *values, enum record_by by, uint64_t *out_id)
+{
+    KT_TRY(enter(ctx, entity));
+    return leave(ctx, create(ctx, entity, values, by, out_id));
 }
 
 static enum kt_status load_version(struct kt_ctx *ctx, const struct schema_entity *entity,
@@ -125,28 +139,31 @@ static enum kt_status load_version(struct kt_ctx *ctx, const struct schema_entit
     return KT_OK;
 }
 
-enum kt_status record_update(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
+static enum kt_status update(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
                              uint64_t version, const msgpack_object *values, enum record_by by)
 {
     struct record_step step = {.entity = entity, .moment = RECORD_UPDATE};
     struct kt_map *changes, *record;
-    KT_TRY(enter(ctx, entity));
     KT_TRY(load_version(ctx, entity, id, version, &step.old));
     KT_TRY(check_client_may_change(ctx, entity, step.old, by));
     KT_TRY(record_input_check(ctx, entity, values, by, false, &changes));
     KT_TRY(record_input_merge(ctx, entity, step.old, changes, &record));
-    KT_TRY(save(ctx, &step, id, record, "updated"));
-    ctx->save_depth--;
-    return KT_OK;
+    return save(ctx, &step, id, record, "updated");
 }
 
-enum kt_status record_delete(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
-                             uint64_t version, enum record_by by)
+enum kt_status record_update(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
+                             uint64_t version, const msgpack_object *values, enum record_by by)
+{
+    KT_TRY(enter(ctx, entity));
+    return leave(ctx, update(ctx, entity, id, version, values, by));
+}
+
+static enum kt_status erase(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
+                            uint64_t version, enum record_by by)
 {
     struct record_step step = {.entity = entity, .moment = RECORD_DELETE};
     struct key key;
     bool changed = false;
-    KT_TRY(enter(ctx, entity));
     KT_TRY(load_version(ctx, entity, id, version, &step.old));
     KT_TRY(check_client_may_change(ctx, entity, step.old, by));
     if (entity->decl->before_delete)
@@ -160,9 +177,14 @@ enum kt_status record_delete(struct kt_ctx *ctx, const struct schema_entity *ent
     if (store_del(ctx->txn, key_slice(&key)) != KT_OK)
         return record_store_failed(ctx, KT_INTERNAL);
     KT_TRY(announce(ctx, &step, "deleted", id, step.old));
-    KT_TRY(ctx->host->rules_after(ctx, &step, step.old));
-    ctx->save_depth--;
-    return KT_OK;
+    return ctx->host->rules_after(ctx, &step, step.old);
+}
+
+enum kt_status record_delete(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
+                             uint64_t version, enum record_by by)
+{
+    KT_TRY(enter(ctx, entity));
+    return leave(ctx, erase(ctx, entity, id, version, by));
 }
 
 static enum kt_status find_transition(struct kt_ctx *ctx, const struct schema_entity *entity,
@@ -183,21 +205,25 @@ static enum kt_status find_transition(struct kt_ctx *ctx, const struct schema_en
                    "%s 处于状态 %s，不能 %s", entity->name, state, verb);
 }
 
+static enum kt_status make_transition(struct kt_ctx *ctx, const struct record_step *step,
+                                      uint64_t id, const struct kt_transition *transition)
+{
+    struct kt_map *record = kt_map_copy(ctx, step->old);
+    if (transition->run)
+        KT_TRY(transition->run(ctx, record, step->params));
+    kt_map_set_text(record, step->entity->state->decl->name, transition->to);
+    return save(ctx, step, id, record, transition->event);
+}
+
 enum kt_status record_transition(struct kt_ctx *ctx, const struct schema_entity *entity,
                                  uint64_t id, uint64_t version, const char *verb,
                                  const msgpack_object *params, enum record_by by)
 {
     struct record_step step = {
         .entity = entity, .moment = RECORD_TRANSITION, .verb = verb, .params = params};
-    const struct kt_transition *transition;
-    KT_TRY(enter(ctx, entity));
+    const struct kt_transition *transition = NULL;
     KT_TRY(load_version(ctx, entity, id, version, &step.old));
     KT_TRY(find_transition(ctx, entity, step.old, verb, by, &transition));
-    struct kt_map *record = kt_map_copy(ctx, step.old);
-    if (transition->run)
-        KT_TRY(transition->run(ctx, record, params));
-    kt_map_set_text(record, entity->state->decl->name, transition->to);
-    KT_TRY(save(ctx, &step, id, record, transition->event));
-    ctx->save_depth--;
-    return KT_OK;
+    KT_TRY(enter(ctx, entity));
+    return leave(ctx, make_transition(ctx, &step, id, transition));
 }

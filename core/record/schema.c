@@ -189,10 +189,15 @@ static enum kt_status add_index(struct builder *builder, struct schema_entity *e
     struct schema_index *index = &entity->indexes[entity->index_count++];
     *index = (struct schema_index){.entity = entity, .unique = unique, .path_count = count};
     index->name = join(builder, entity->name, "#", name);
+    const struct schema_field *list = NULL;
     for (size_t i = 0; i < count; i++) {
         index->paths[i] = paths[i];
-        if (paths[i].line || paths[i].field->decl->type == KT_TAGS)
-            index->many = true;
+        if (!paths[i].line && paths[i].field->decl->type != KT_TAGS)
+            continue;
+        if (list && list != paths[i].field)
+            return refuse(builder, "index %s runs over two lists", index->name);
+        list = paths[i].field;
+        index->many = true;
     }
     if (catalog_number(builder->txn, index->name, &index->number) != KT_OK)
         return refuse(builder, "cannot number index %s", index->name);
@@ -295,6 +300,11 @@ static enum kt_status leg_path(struct builder *builder, const struct schema_tota
     return KT_OK;
 }
 
+static enum kt_type path_type(const struct schema_path *path)
+{
+    return path->line ? path->line->decl->type : path->field->decl->type;
+}
+
 static enum kt_status fill_leg(struct builder *builder, const struct schema_total *total,
                                const struct kt_leg *decl, struct schema_leg *leg)
 {
@@ -309,11 +319,19 @@ static enum kt_status fill_leg(struct builder *builder, const struct schema_tota
                 return refuse(builder, "total %s: cannot cut a date by %s", total->decl->name, cut);
         }
         KT_TRY(leg_path(builder, total, leg, name, &leg->by[i]));
+        enum kt_type type = path_type(&leg->by[i]);
+        if (type == KT_LINES || type == KT_TAGS || type == KT_JSON || (cut && type != KT_DATE))
+            return refuse(builder, "total %s: cannot group by %s", total->decl->name,
+                          decl->by.at[i]);
     }
     for (size_t i = 0; i < total->decl->measure_count; i++) {
         leg->minus[i] = decl->measures[i].minus;
         if (decl->measures[i].field)
             KT_TRY(leg_path(builder, total, leg, decl->measures[i].field, &leg->measures[i]));
+        enum kt_type type = decl->measures[i].field ? path_type(&leg->measures[i]) : KT_INT;
+        if (type != KT_INT && type != KT_DECIMAL && type != KT_MONEY && type != KT_QUANTITY)
+            return refuse(builder, "total %s: %s is not a number", total->decl->name,
+                          decl->measures[i].field);
     }
     return KT_OK;
 }

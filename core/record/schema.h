@@ -99,8 +99,6 @@ enum kt_status schema_build(const struct schema_module *modules, size_t module_c
                             const char *currency, struct store_txn *txn, struct schema **out,
                             char *why, size_t why_size);
 void schema_free(struct schema *schema);
-/** Check one plugin's declarations alone: names, types, references within lists. */
-enum kt_status schema_check_plugin(const struct kt_plugin *plugin, char *why, size_t why_size);
 
 /** NULL when unknown. */
 const struct schema_entity *schema_entity(const struct schema *schema, const char *name,

@@ -269,6 +269,9 @@ enum kt_status kt_total_get(struct kt_ctx *ctx, const char *name, const msgpack_
     struct key key;
     struct store_slice bytes;
     KT_TRY(find_total(ctx, name, by_count, &total));
+    if (by_count < total->by_count)
+        return kt_fail(ctx, KT_INVALID, "by", "a row of total %s is named by %zu values",
+                       "汇总 %s 的行由 %zu 个值确定", name, total->by_count);
     *out = (struct kt_total_row){0};
     for (size_t i = 0; i < KT_GROUP_FIELDS; i++)
         out->by[i] = i < by_count ? by[i] : kt_nil();

@@ -328,7 +328,7 @@ const msgpack_object *kt_at(const msgpack_object *map, const char *name, size_t 
 
 const msgpack_object *kt_line(const msgpack_object *map, const char *name, uint64_t id)
 {
-    for (size_t i = 0; i < kt_count(map, name); i++)
+    for (size_t i = 0; id && i < kt_count(map, name); i++)
         if (kt_get_id(kt_at(map, name, i), "id") == id)
             return kt_at(map, name, i);
     return NULL;

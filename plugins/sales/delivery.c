@@ -106,6 +106,18 @@ static struct load *open_loads(struct kt_ctx *ctx, const msgpack_object *order, 
     return loads;
 }
 
+/* An order line has whole pieces, so what is left of it has too: only what was asked for is new. */
+static enum kt_status check_asked(struct kt_ctx *ctx, const struct load *load,
+                                  struct kt_decimal quantity, const char *path)
+{
+    uint64_t id = kt_get_id(load->line, "product");
+    const msgpack_object *product;
+    if (id == 0 || !kt_module_enabled(ctx, "products"))
+        return KT_OK;
+    KT_TRY(kt_record_get(ctx, "products.product", id, &product));
+    return sales_check_counted(ctx, product, quantity, path);
+}
+
 /* The same line may be named twice: what is left counts. */
 static enum kt_status take_wanted(struct kt_ctx *ctx, const msgpack_object *wanted, size_t index,
                                   struct load *loads, size_t count)
@@ -120,16 +132,18 @@ static enum kt_status take_wanted(struct kt_ctx *ctx, const msgpack_object *want
                        "the order has no line %llu", "订单中没有第 %llu 行",
                        (unsigned long long)id);
     struct kt_decimal left = kt_decimal_sub(load->open, load->sent);
-    struct kt_decimal quantity =
-        kt_has(wanted, "quantity") ? kt_get_decimal(wanted, "quantity") : left;
+    bool asked = kt_has(wanted, "quantity");
+    struct kt_decimal quantity = asked ? kt_get_decimal(wanted, "quantity") : left;
+    const char *path = kt_format(ctx, "lines[%zu].quantity", index);
     if (kt_decimal_compare(quantity, left) > 0) {
         char left_text[KT_DECIMAL_TEXT_SIZE], quantity_text[KT_DECIMAL_TEXT_SIZE];
         kt_decimal_format(kt_decimal_trim(left, 0), left_text);
         kt_decimal_format(kt_decimal_trim(quantity, 0), quantity_text);
-        return kt_fail(ctx, KT_INVALID, kt_format(ctx, "lines[%zu].quantity", index),
-                       "cannot deliver %s: only %s of this line is open",
+        return kt_fail(ctx, KT_INVALID, path, "cannot deliver %s: only %s of this line is open",
                        "不能发货 %s：该行仅剩 %s 未发", quantity_text, left_text);
     }
+    if (asked)
+        KT_TRY(check_asked(ctx, load, quantity, path));
     load->sent = kt_decimal_add(load->sent, quantity);
     return KT_OK;
 }

@@ -113,29 +113,49 @@ static void forget_product(const msgpack_object *before, struct kt_map *line)
             kt_map_remove(line, given[i]);
 }
 
+/* *out is NULL when the product has no unit. */
+static enum kt_status unit_of(struct kt_ctx *ctx, const msgpack_object *product,
+                              const msgpack_object **out)
+{
+    *out = NULL;
+    return kt_has(product, "uom")
+               ? kt_record_get(ctx, "products.uom", kt_get_id(product, "uom"), out)
+               : KT_OK;
+}
+
+enum kt_status sales_check_counted(struct kt_ctx *ctx, const msgpack_object *product,
+                                   struct kt_decimal quantity, const char *path)
+{
+    const msgpack_object *unit;
+    KT_TRY(unit_of(ctx, product, &unit));
+    int64_t digits = kt_get_int(unit, "digits");
+    if (unit && kt_decimal_trim(quantity, 0).scale > digits)
+        return kt_fail(ctx, KT_INVALID, path,
+                       "%s is counted in %s, with at most %lld digits after the point",
+                       "%s 以 %s 计量，最多 %lld 位小数", kt_get_text(ctx, product, "code"),
+                       kt_get_text(ctx, unit, "code"), (long long)digits);
+    return KT_OK;
+}
+
 /* Stock counts a product in its own unit, so an order does too: another unit would deliver another
  * quantity, and half a piece could not be delivered at all. */
 static enum kt_status check_unit(struct kt_ctx *ctx, struct kt_map *line, size_t index,
                                  const msgpack_object *product)
 {
-    const msgpack_object *uom;
-    if (!kt_has(product, "uom"))
+    const msgpack_object *unit;
+    KT_TRY(unit_of(ctx, product, &unit));
+    if (!unit)
         return KT_OK;
-    KT_TRY(kt_record_get(ctx, "products.uom", kt_get_id(product, "uom"), &uom));
-    const char *unit = kt_get_text(ctx, uom, "code");
-    const char *code = kt_get_text(ctx, product, "code");
+    const char *code = kt_get_text(ctx, unit, "code");
     if (!kt_has(&line->object, "uom"))
-        kt_map_set_text(line, "uom", unit);
-    if (!kt_is(&line->object, "uom", unit))
+        kt_map_set_text(line, "uom", code);
+    if (!kt_is(&line->object, "uom", code))
         return kt_fail(ctx, KT_INVALID, line_path(ctx, index, "uom"),
                        "%s is sold by the %s: give the quantity in that unit",
-                       "%s 按 %s 销售，请以该单位填写数量", code, unit);
-    int64_t digits = kt_get_int(uom, "digits");
-    if (kt_decimal_trim(kt_get_decimal(&line->object, "quantity"), 0).scale > digits)
-        return kt_fail(ctx, KT_INVALID, line_path(ctx, index, "quantity"),
-                       "%s is counted in %s with %lld digits after the point",
-                       "%s 以 %s 计量，最多 %lld 位小数", code, unit, (long long)digits);
-    return KT_OK;
+                       "%s 按 %s 销售，请以该单位填写数量", kt_get_text(ctx, product, "code"),
+                       code);
+    return sales_check_counted(ctx, product, kt_get_decimal(&line->object, "quantity"),
+                               line_path(ctx, index, "quantity"));
 }
 
 /* What the product says where the line is silent. */

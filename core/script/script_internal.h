@@ -1,0 +1,190 @@
+/** What the files of script/ share.
+ *
+ *  Anything that takes a lua_State may raise a Lua error, that is jump out; such code holds nothing
+ *  that needs releasing and never stands between Lua and a frame of the record engine. */
+#pragma once
+
+#include <lua.h>
+
+#include "kontor/limits.h"
+#include "script/script.h"
+
+/** Instructions between two looks at the budget. */
+#define SCRIPT_HOOK_STEPS 256
+/** What a kontor.* call costs, a refused allocation costs, and bytes that cost one step. */
+#define SCRIPT_CALL_STEPS    50
+#define SCRIPT_REFUSAL_STEPS 20000
+#define SCRIPT_STEP_BYTES    64
+/** Rules' time in one request: a backstop for the few things that steps measure badly. */
+#define SCRIPT_TIME_LIMIT_US 10000000
+/** Longest text a rule can build: no field holds more. */
+#define SCRIPT_TEXT_BYTES (512u << 10)
+/** Runs within runs; beyond the engine's own limit of saves within saves. */
+#define SCRIPT_DEPTH       32
+#define SCRIPT_RULES       5000u
+#define SCRIPT_VALUE_DEPTH 16
+#define SCRIPT_ERROR_BYTES 1000u
+
+/** One rule{...}. Texts are the rule's own. */
+struct script_rule {
+    char *name;
+    char *on;
+    char *file;
+    char *source;
+    int line;
+    int priority;
+    int check; /**< Reference to the function in Lua's registry. */
+};
+
+/** Where a rule hangs: sorted by everything from the top, then priority and name. */
+struct script_bind {
+    const char *entity;
+    bool after;
+    enum record_moment moment;
+    const char *verb; /**< NULL but for transitions. */
+    uint32_t rule;
+};
+
+/** One script_run_before/after under way. Lives on the C stack. */
+struct script_call {
+    uint64_t serial; /**< Proxies remember it and are stale once it is over. */
+    struct kt_ctx *ctx;
+    const struct record_step *step;
+    bool after;
+    const struct script_bind *binds;
+    size_t bind_count;
+    const struct script_rule *rule; /**< Running now. */
+    struct script_record *subject;
+    bool failed; /**< ctx->error says why: nothing of this call may run on. */
+    bool changed;
+};
+
+struct script_set {
+    lua_State *lua;
+    size_t bytes_live;
+    int64_t steps_left;
+    int64_t used_us;
+    int64_t began_us;            /**< Start of the outermost run. */
+    const struct kt_label *spent; /**< Why nothing may run until the budget is given anew. */
+    bool tight;                  /**< The hook fires at every instruction and raises. */
+
+    struct script_call *calls[SCRIPT_DEPTH];
+    unsigned depth;
+    uint64_t last_serial;
+
+    struct kt_ctx *building;         /**< While files are loaded. */
+    const struct script_file *file; /**< Being loaded. */
+    struct script_rule *rules;
+    size_t rule_count;
+    size_t rule_capacity;
+    struct script_bind *binds;
+    size_t bind_count;
+    size_t bind_capacity;
+};
+
+static inline struct script_set *script_of(lua_State *lua)
+{
+    return *(struct script_set **)lua_getextraspace(lua);
+}
+
+static inline struct script_call *script_call_of(const struct script_set *set)
+{
+    return set->depth ? set->calls[set->depth - 1] : NULL;
+}
+
+/** Allocation that cannot fail: dying keeps the disk right. */
+void *script_must(void *memory);
+
+/** --- budget.c --- */
+void *script_allocate(void *owner, void *block, size_t old_size, size_t new_size);
+void script_refill(struct script_set *set);
+/** Let the hook fire as often as the present state asks for. */
+void script_hook_adjust(struct script_set *set);
+/** Take steps for work that is not instructions; raises when they are used up. */
+void script_charge(lua_State *lua, int64_t steps);
+/** Raise again what a pcall may just have caught, when nothing may run on. */
+void script_check_running(lua_State *lua);
+/** The present call has failed, ctx->error says why: leave it, whatever tries to catch. */
+_Noreturn void script_stop(lua_State *lua);
+
+/** --- declare.c --- */
+/** rule{...}. */
+int script_declare(lua_State *lua);
+
+/** --- sandbox.c, library.c, search.c --- */
+/** Builds the library that rules see and leaves it on the stack: [-0, +1]. */
+void script_open_library(lua_State *lua);
+/** A fresh environment for one file: [-0, +1]. The library is in the registry. */
+void script_new_environment(lua_State *lua);
+/** Fill the table at the top. */
+void script_add_string_library(lua_State *lua);
+void script_add_table_library(lua_State *lua);
+void script_add_search_functions(lua_State *lua);
+/** Reading an unknown key of the table at the top raises an error that says `what` it is of. */
+void script_make_strict(lua_State *lua, const char *what);
+/** Replaces the table at the top by an empty one through which it can be read only. */
+void script_make_readonly(lua_State *lua, const char *what);
+/** Like luaL_tolstring, but without addresses: they differ from run to run. [-0, +1] */
+const char *script_to_text(lua_State *lua, int index, size_t *length);
+
+/** --- api.c --- */
+/** Leaves the table `kontor` on the stack: [-0, +1]. */
+void script_open_api(lua_State *lua);
+/** kontor.log and print. */
+int script_log(lua_State *lua);
+
+/** --- decimal_proxy.c --- */
+void script_open_decimal(lua_State *lua);
+/** Raises for the invalid value (too many digits). */
+void script_push_decimal(lua_State *lua, struct kt_decimal value);
+bool script_is_decimal(lua_State *lua, int index, struct kt_decimal *out);
+/** A decimal, an integer, or with `allow_text` plain digits; raises for anything else. */
+struct kt_decimal script_check_decimal(lua_State *lua, int index, bool allow_text);
+
+/** --- record_proxy.c --- */
+struct script_record;
+void script_open_record(lua_State *lua);
+/** A map of declared fields. `entity` is NULL for parameters; `fixed` says why assigning fails. */
+struct script_record *script_record_fixed(struct kt_ctx *ctx, const char *name,
+                                          const struct schema_entity *entity,
+                                          struct kt_fields fields, const msgpack_object *value,
+                                          const char *fixed);
+/** One that rules may edit. */
+struct script_record *script_record_open(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                         struct kt_map *map, bool *changed);
+void script_push_record(lua_State *lua, struct script_record *record);
+/** step: moment, verb, old, params. */
+void script_push_step(lua_State *lua);
+
+/** --- value_proxy.c: lists and maps without declared fields, read only --- */
+void script_open_value(lua_State *lua);
+void script_push_value(lua_State *lua, const msgpack_object *value);
+/** The value behind such a proxy, or NULL. */
+const msgpack_object *script_value_behind(lua_State *lua, int index);
+
+/** --- value.c --- */
+/** A Lua value as the engine takes it, in the arena. Floats stay floats, which the engine refuses
+ *  by the field's name. `clean` repairs text that goes straight to a client. */
+msgpack_object script_take_value(lua_State *lua, int index, bool clean);
+/** For assigning to a field: raises unless the type fits. */
+msgpack_object script_take_field(lua_State *lua, int index, const struct kt_field *field,
+                                 const char *path);
+/** Push a declared field's value, not of KT_LINES. */
+void script_push_field(lua_State *lua, const struct kt_field *field, const msgpack_object *value);
+/** Is the proxy of that call still good? Raises if not. */
+void script_check_alive(lua_State *lua, unsigned depth, uint64_t serial);
+/** Raises (and fails the request) when the arena is full. */
+void script_check_arena(lua_State *lua);
+
+/** --- text.c --- */
+/** A copy in the arena that is UTF-8 without control characters, at most `most` bytes. */
+const char *script_clean(struct kt_ctx *ctx, const char *text, size_t length, size_t most);
+/** The name most like the wanted one, when one is near enough. */
+struct script_guess {
+    const char *wanted;
+    const char *best;
+    unsigned distance;
+};
+void script_guess_try(struct script_guess *guess, const char *candidate);
+/** "; did you mean X" for messages, or "". Pushes the text: [-0, +1]. */
+const char *script_guess_push(lua_State *lua, const struct script_guess *guess);
