@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034
 # Shared by scripts/run and scripts/test: what the build needs, and how it is made.
 
 BUILD_PACKAGES=(

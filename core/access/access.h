@@ -36,11 +36,11 @@ void access_become_nobody(struct kt_ctx *ctx);
 enum kt_status access_password_set(struct kt_ctx *ctx, uint64_t user_id, const char *password);
 /** KT_UNAUTHENTICATED, with the same error for an unknown user and a wrong password and at about
  *  the same cost, so that names cannot be probed. */
-enum kt_status access_login(struct kt_ctx *ctx, const char *user, const char *password,
+enum kt_status access_login(struct kt_ctx *ctx, const char *name, const char *password,
                             uint64_t *user_id);
 /** A token is good for 12 hours and dies with the password it was made under. */
 enum kt_status access_token_make(struct kt_ctx *ctx, uint64_t user_id, const char **out);
-enum kt_status access_token_check(struct kt_ctx *ctx, const char *token, uint64_t *user_id);
+enum kt_status access_token_check(struct kt_ctx *ctx, const char *text, uint64_t *user_id);
 
 /** On empty data: the token key and the user `admin` with a random password, which is returned in
  *  the arena for whoever shows it once; NULL when the administrator was there already. */

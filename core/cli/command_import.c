@@ -27,22 +27,21 @@ static enum cli_exit read_delimiter(const struct cli *cli, const char *text, cha
 }
 
 /* What could not be read is as wrong as a row that was refused, but ends the reading. */
-static enum cli_exit report_reading(const struct import *import, const struct rows *rows,
+static enum cli_exit report_reading(struct import *import, const struct rows *rows,
                                     enum rows_status status)
 {
     static const char *const reasons[][2] = {
-        [ROWS_MALFORMED] = {"a quote (\") where none may be, or one that is never closed",
-                            "引号 (\") 位置有误，或没有闭合"},
+        [ROWS_MALFORMED] = {"a quote (\") where none may be, or one that is never closed; the file "
+                            "is not read beyond",
+                            "引号 (\") 位置有误或没有闭合；此后未再读取"},
         [ROWS_TOO_LARGE] = {"a row of several megabytes: is a quote (\") never closed?",
                             "一行长达数兆字节：是否有引号 (\") 没有闭合？"},
-        [ROWS_UNREADABLE] = {"cannot be read", "无法读取"},
-        [ROWS_NOT_UTF8] = {"UTF-16, not UTF-8: save it as CSV UTF-8",
+        [ROWS_UNREADABLE] = {"the file cannot be read beyond", "此后的内容无法读取"},
+        [ROWS_NOT_UTF8] = {"UTF-16, not UTF-8: save the file as CSV UTF-8",
                            "是 UTF-16 而非 UTF-8：请另存为 CSV UTF-8"},
     };
-    bool chinese = import->cli->chinese;
-    return cli_fail(import->cli, CLI_REFUSED, "%s line %" PRIu64 ": %s; nothing was read beyond",
-                    "%s 第 %" PRIu64 " 行: %s；此后未再读取", import->file, rows_line(rows),
-                    reasons[status][chinese]);
+    import_report(import, rows_line(rows), reasons[status][0], reasons[status][1]);
+    return CLI_REFUSED;
 }
 
 static enum cli_exit import_all(struct import *import, struct rows *rows)

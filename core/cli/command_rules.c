@@ -159,7 +159,7 @@ static enum cli_exit run_remove(struct cli *cli)
     if (code != CLI_OK)
         return code;
     struct build_map params = build_map(cli->zone);
-    build_set(&params, "file", build_text(cli->argv[0]));
+    build_set(&params, "name", build_text(cli->argv[0]));
     struct client_reply reply;
     code = cli_call(cli, "rules.remove", &params.object, &reply);
     if (code == CLI_OK && cli->json)

@@ -18,7 +18,7 @@
 static void count_error(struct import *import, uint64_t line, const struct client_error *error)
 {
     msgpack_object_array *list = &import->errors.via.array;
-    if (list->size == IMPORT_ERRORS_MAX)
+    if (!list->ptr || list->size == IMPORT_ERRORS_MAX)
         return;
     msgpack_zone *zone = import->cli->zone;
     const char *texts[] = {"code",       error->code,       "message", error->message,
@@ -53,15 +53,21 @@ static void report(struct import *import, uint64_t line, const struct client_err
     count_error(import, line, error);
 }
 
-static void report_row(struct import *import, const struct row *row, const char *field,
-                       const char *message, const char *message_zh)
+static void report_field(struct import *import, uint64_t line, const char *field,
+                         const char *message, const char *message_zh)
 {
     const struct client_error error = {.code = "invalid",
                                        .message = message,
                                        .message_zh = message_zh,
                                        .field = field,
                                        .rule = ""};
-    report(import, row->line, &error);
+    report(import, line, &error);
+}
+
+void import_report(struct import *import, uint64_t line, const char *message,
+                   const char *message_zh)
+{
+    report_field(import, line, "", message, message_zh);
 }
 
 static const char *column_name(const struct import *import, uint32_t column)
@@ -311,17 +317,18 @@ static bool check_row(struct import *import, const struct row *row)
     char english[128];
     char chinese[128];
     if (row->count != import->header->count) {
-        snprintf(english, sizeof english, "%u cells, but the header names %u", row->count,
-                 import->header->count);
+        snprintf(english, sizeof english, "%u cell%s, but the header names %u", row->count,
+                 row->count == 1 ? "" : "s", import->header->count);
         snprintf(chinese, sizeof chinese, "有 %u 个单元格，而表头有 %u 列", row->count,
                  import->header->count);
-        report_row(import, row, "", english, chinese);
+        import_report(import, row->line, english, chinese);
         return false;
     }
     for (uint32_t i = 0; i < row->count; i++) {
         if (text_is_utf8(row->cells[i].via.str.ptr, row->cells[i].via.str.size))
             continue;
-        report_row(import, row, column_name(import, i), "not UTF-8 text", "不是 UTF-8 文本");
+        report_field(import, row->line, column_name(import, i), "not UTF-8 text",
+                     "不是 UTF-8 文本");
         return false;
     }
     return true;
@@ -345,7 +352,7 @@ static void drop(struct import *import, struct row *row)
         snprintf(english, sizeof english, "a document of more than %u rows or %u bytes",
                  PENDING_MAX, DOCUMENT_BYTES);
         snprintf(chinese, sizeof chinese, "单据超过 %u 行或 %u 字节", PENDING_MAX, DOCUMENT_BYTES);
-        report_row(import, head->row, "", english, chinese);
+        import_report(import, head->row->line, english, chinese);
         head->bad = true;
     }
     import->rows++;

@@ -54,4 +54,7 @@ enum cli_exit import_begin(struct import *import, struct row *header);
 enum cli_exit import_add(struct import *import, struct row *row);
 /** Sends what is left. */
 enum cli_exit import_finish(struct import *import);
+/** A trouble at a line of the file that is not about one row: told as the bad rows are. */
+void import_report(struct import *import, uint64_t line, const char *message,
+                   const char *message_zh);
 void import_deinit(struct import *import);

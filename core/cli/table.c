@@ -118,7 +118,7 @@ static void add_array(struct text *out, const msgpack_object *value,
 {
     uint32_t count = value->via.array.size;
     if (is_list_of_maps(value)) {
-        text_add_format(out, style->chinese ? "%u 行" : (count == 1 ? "%u line" : "%u lines"),
+        text_add_format(out, style->chinese ? "%u 项" : (count == 1 ? "%u item" : "%u items"),
                         count);
         return;
     }

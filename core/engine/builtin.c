@@ -95,11 +95,11 @@ static enum kt_status rules_remove(struct kt_ctx *ctx, const msgpack_object *par
     }
 #define ANY(word, flag, en, zh)                                                                    \
     {                                                                                              \
-        .name = word, .type = KT_JSON, .flags = KT_UNCHECKED | (flag), .label = { en, zh }         \
+        .name = (word), .type = KT_JSON, .flags = KT_UNCHECKED | (flag), .label = {(en), (zh) }    \
     }
 #define TEXT(word, flag, en, zh)                                                                   \
     {                                                                                              \
-        .name = word, .type = KT_TEXT, .flags = (flag), .label = { en, zh }                        \
+        .name = (word), .type = KT_TEXT, .flags = (flag), .label = {(en), (zh) }                   \
     }
 
 static const struct kt_field login_params[] = {

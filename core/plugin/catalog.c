@@ -128,6 +128,7 @@ static size_t open_folder(const char *folder, const struct kt_plugin **found, si
 const struct plugin_entry *plugin_find(const struct plugin_catalog *catalog, const char *name)
 {
     for (size_t i = 0; i < catalog->count; i++)
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): set before it is counted. */
         if (strcmp(catalog->entries[i].plugin->name, name) == 0)
             return &catalog->entries[i];
     return NULL;
@@ -152,9 +153,10 @@ static void add_in_order(struct plugin_catalog *catalog, const char *folder,
         for (size_t i = 0; i < count; i++) {
             if (!found[i] || !is_ready(catalog, found[i]))
                 continue;
-            struct plugin_entry *entry = &catalog->entries[catalog->count++];
+            struct plugin_entry *entry = &catalog->entries[catalog->count];
             entry->plugin = found[i];
             load_rules(folder, entry);
+            catalog->count++;
             found[i] = NULL;
             moved = true;
         }

@@ -10,6 +10,7 @@
 #include "kontor/record.h"
 
 #define ARENA_ALIGN 16u
+#undef kt_fail /* See kontor/context.h. */
 
 /* A request that needs memory the machine does not have cannot be answered; dying keeps the disk
  * right, since nothing uncommitted was acknowledged. */

@@ -247,7 +247,8 @@ static enum kt_status give_sorted(struct walk *walk, const msgpack_object *after
     struct record_query *query = walk->query;
     struct match edge = {0};
     struct key key;
-    qsort(walk->matches, walk->match_count, sizeof(*walk->matches), compare_matches);
+    if (walk->match_count)
+        qsort(walk->matches, walk->match_count, sizeof(*walk->matches), compare_matches);
     if (after) {
         if (after->type != MSGPACK_OBJECT_ARRAY || after->via.array.size != 2 ||
             after->via.array.ptr[1].type != MSGPACK_OBJECT_POSITIVE_INTEGER)

@@ -1,8 +1,8 @@
 /** Private to plugins/inventory: what its files share.
  *
- *  locations.c knows places, costing.c knows what stock is worth, reservations.c knows what is
- *  promised, moves.c is the only one that changes stock, deliveries.c ships for sales, reports.c
- *  reads. */
+ *  goods.c knows products, locations.c places, costing.c what stock is worth, reservations.c what
+ *  is promised; moves.c is the only one that changes stock, orders.c serves sales, reports.c what
+ *  people ask. */
 #pragma once
 
 #include "kontor/kontor.h"
@@ -55,6 +55,15 @@ void inventory_cost_enter(struct inventory_cost *cost, struct kt_decimal quantit
 void inventory_cost_leave(struct inventory_cost *cost, struct kt_decimal quantity,
                           struct kt_decimal value);
 
+/** --- Products as stock (goods.c) --- */
+
+/** Goods, not a service: can be kept in stock. */
+bool inventory_is_stocked(const msgpack_object *product);
+/** Refuses, naming `path`, a quantity finer than the product's unit is counted: no half pieces. */
+KT_NODISCARD enum kt_status inventory_check_counted(struct kt_ctx *ctx,
+                                                    const msgpack_object *product,
+                                                    struct kt_decimal quantity, const char *path);
+
 /** --- What is there and what is promised (reservations.c) --- */
 
 /** One product in one location. */
@@ -66,9 +75,6 @@ KT_NODISCARD enum kt_status inventory_bin_load(struct kt_ctx *ctx, uint64_t prod
                                                uint64_t location, struct inventory_bin *out);
 /** On hand and not promised to anyone; never below 0. */
 struct kt_decimal inventory_bin_available(struct inventory_bin bin);
-
-/** Goods, not a service: can be kept in stock. */
-bool inventory_is_stocked(const msgpack_object *product);
 
 /** The document line stock is promised to. */
 struct inventory_claim {

@@ -150,12 +150,18 @@ enum kt_status inventory_stock_adjust(struct kt_ctx *ctx, const msgpack_object *
     struct kt_decimal counted = kt_get_decimal(params, "counted");
     struct inventory_places places = {0};
     const struct inventory_place *place;
+    const msgpack_object *record;
     struct inventory_bin bin;
     uint64_t move = 0;
     KT_TRY(inventory_place_get(ctx, &places, kt_get_id(params, "location"), &place));
     if (!place->internal)
         return kt_fail(ctx, KT_INVALID, "location", "only internal locations can be counted",
                        "只能盘点内部库位");
+    KT_TRY(kt_record_get(ctx, "products.product", product, &record));
+    if (!inventory_is_stocked(record))
+        return kt_fail(ctx, KT_INVALID, "product", "%s is a service and is not kept in stock",
+                       "%s 是服务，不计库存", kt_get_text(ctx, record, "code"));
+    KT_TRY(inventory_check_counted(ctx, record, counted, "counted"));
     KT_TRY(inventory_bin_load(ctx, product, place->id, &bin));
     struct kt_decimal difference = kt_decimal_sub(counted, bin.on_hand);
     struct kt_decimal uncovered = kt_decimal_sub(bin.reserved, counted);

@@ -98,11 +98,6 @@ const struct kt_entity inventory_reservation = {
 
 /* ---- What is there ---- */
 
-bool inventory_is_stocked(const msgpack_object *product)
-{
-    return !kt_is(product, "kind", "service");
-}
-
 static enum kt_status reserved_in(struct kt_ctx *ctx, uint64_t product, uint64_t location,
                                   struct kt_decimal *out)
 {

@@ -154,13 +154,13 @@ static enum kt_status check_country(struct kt_ctx *ctx, const char *field, const
                    "“%s”不是国家代码，应为两个大写字母，如 DE、CN", value);
 }
 
-/* Only a stored party can be its own ancestor, so a new one has nothing to check. */
+/* A new party has no id yet, so it meets nobody but may stand too deep. */
 static enum kt_status check_parent(struct kt_ctx *ctx, const msgpack_object *old,
                                    const msgpack_object *party)
 {
     uint64_t id = kt_get_id(party, "id");
     uint64_t parent = kt_get_id(party, "parent");
-    if (id == 0 || parent == 0 || parent == kt_get_id(old, "parent"))
+    if (parent == kt_get_id(old, "parent"))
         return KT_OK;
     for (int depth = 0; parent != 0; depth++) {
         if (parent == id)

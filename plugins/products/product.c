@@ -26,7 +26,7 @@ static enum kt_status category_before_save(struct kt_ctx *ctx, const msgpack_obj
 {
     uint64_t id = kt_get_id(&record->object, "id");
     uint64_t parent = kt_get_id(&record->object, "parent");
-    if (id == 0 || parent == kt_get_id(old, "parent"))
+    if (parent == kt_get_id(old, "parent"))
         return KT_OK;
     for (int depth = 0; parent != 0; depth++) {
         if (parent == id)

@@ -355,4 +355,5 @@ class KontorCase(unittest.TestCase):
 
 
 def main():
-    unittest.main(verbosity=2)
+    # pynvim leaves closing its transports to the end of the program.
+    unittest.main(verbosity=2, warnings="ignore")

@@ -106,7 +106,7 @@ class Costing(StockCase):
 
     def test_fractions(self):
         # 2.5 m at 1.1333 = 2.83325 -> 2.83; 0.75 of it: 2.83 * 0.75 / 2.5 = 0.849 -> 0.85
-        product = self.product()
+        product = self.product(uom=self.admin.find("products.uom", "code", "m")["id"])
         self.receive(product, "2.5", "1.1333")
         self.assert_worth(product, "2.5", "2.83", "1.132")
         self.assertEqual("0.85", self.send(product, "0.75")["value"])
@@ -149,12 +149,12 @@ class Costing(StockCase):
         self.assertEqual(0, sum(by_place.values()))
 
     def test_never_below_zero(self):
-        product = self.product()
+        product = self.product(uom=self.admin.find("products.uom", "code", "kg")["id"])
         self.receive(product, "5", "1.00")
         moves = self.admin.count("inventory.move")
         with self.refused("conflict", "lines[1].quantity"):
             self.move(self.line(product, "MAIN/STOCK", "CUSTOMERS", "3"),
-                      self.line(product, "MAIN/STOCK", "CUSTOMERS", "2.000001"))
+                      self.line(product, "MAIN/STOCK", "CUSTOMERS", "2.001"))
         self.assertEqual(moves, self.admin.count("inventory.move"))
         self.assert_bin(product, "5", "0")
 
@@ -175,7 +175,7 @@ class Costing(StockCase):
                 ({"quantity": "0"}, "lines[1].quantity"),
                 ({"quantity": "-1"}, "lines[1].quantity"),
                 ({"quantity": 1.5}, "lines[1].quantity"),
-                ({"quantity": "1.0000001"}, "lines[1].quantity"),
+                ({"quantity": "1.5"}, "lines[1].quantity"),  # A product without a unit is in pcs.
                 ({"quantity": "9999999999999999999999", "unit_cost": "9999999999999999999999"},
                  "lines[1].quantity"),
                 ({"unit_cost": "-1"}, "lines[1].unit_cost"),
@@ -214,9 +214,14 @@ class Costing(StockCase):
                            move=None, difference="0")
         with self.refused("invalid", "counted"):
             self.admin.call("inventory.stock.adjust", counted="-1", **count)
+        with self.refused("invalid", "counted"):
+            self.admin.call("inventory.stock.adjust", counted="2.5", **count)
         with self.refused("invalid", "location"):
             self.admin.call("inventory.stock.adjust", counted="1", product=product,
                             location=self.place["SUPPLIERS"])
+        with self.refused("invalid", "product"):
+            self.admin.call("inventory.stock.adjust", counted="1",
+                            product=self.product(kind="service"), location=count["location"])
 
     def test_import(self):
         # As scripts/demo/opening_stock.csv: rows of one document, references by code.

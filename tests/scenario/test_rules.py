@@ -39,7 +39,7 @@ class Rules(KontorCase):
 
     def remove_all(self):
         for file in {rule["file"] for rule in self.rules() if rule["source"] == "pushed"}:
-            self.admin.call("rules.remove", file=file)
+            self.admin.call("rules.remove", name=file)
 
     def rules(self):
         return self.admin.call("rules.list")["rules"]
@@ -74,7 +74,7 @@ class Rules(KontorCase):
         with self.refused("rule_denied", field="note", rule="house.note"):
             self.confirm(self.order(price="500.01"))
         # removed, it is gone.
-        self.admin.call("rules.remove", file="house_note.lua")
+        self.admin.call("rules.remove", name="house_note.lua")
         self.assertEqual("confirmed", self.confirm(self.order(price="500.01")))
         self.assertEqual([], self.names())
 
@@ -157,8 +157,8 @@ class Rules(KontorCase):
         for name in ("rule.txt", "../escape.lua", "/etc/rule.lua", ".lua", "", "sp ace.lua"):
             with self.subTest(name), self.refused("invalid", field="files"):
                 self.push(NOTE_RULE, name)
-        with self.refused("not_found", field="file"):
-            self.admin.call("rules.remove", file="never_pushed.lua")
+        with self.refused("not_found", field="name"):
+            self.admin.call("rules.remove", name="never_pushed.lua")
 
     def test_rule_that_fails_names_itself_and_its_line(self):
         self.push('rule{\n    on = "sales.order.before_confirm",\n    name = "house.faulty",\n'
@@ -180,7 +180,7 @@ class Rules(KontorCase):
             # The server lives on, and others' requests with it.
             self.assertEqual("draft", self.max.get("sales.order", order)["state"])
             self.assertIn("version", self.admin.call("system.ping"))
-        self.admin.call("rules.remove", file="endless.lua")
+        self.admin.call("rules.remove", name="endless.lua")
         self.assertEqual("confirmed", self.confirm(order))
 
     def test_endless_loop(self):

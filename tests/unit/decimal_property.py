@@ -212,7 +212,7 @@ def random_near(random_, a):
     text = rounded(exact(a), scale)
     if text == INVALID or kind < 0.7:
         return text
-    return result(exact(text) + random_.choice((-1, 1)) * UNITS[scale], scale)
+    return result(CONTEXT.add(exact(text), random_.choice((-1, 1)) * UNITS[scale]), scale)
 
 
 def random_text(random_):
