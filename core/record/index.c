@@ -8,11 +8,6 @@
 
 #include "record/record_internal.h"
 
-struct keys {
-    struct key *at;
-    size_t count;
-};
-
 const msgpack_object *record_path_value(const struct schema_path *path,
                                         const msgpack_object *record, const msgpack_object *line)
 {
@@ -100,10 +95,10 @@ static const msgpack_object *index_list(const struct schema_index *index,
     return NULL;
 }
 
-static void collect(struct kt_ctx *ctx, const struct schema_index *index, uint64_t id,
-                    const msgpack_object *record, struct keys *out)
+void record_index_keys(struct kt_ctx *ctx, const struct schema_index *index, uint64_t id,
+                       const msgpack_object *record, struct record_keys *out)
 {
-    *out = (struct keys){0};
+    *out = (struct record_keys){0};
     if (!record)
         return;
     if (!index->many) {
@@ -127,9 +122,8 @@ static void collect(struct kt_ctx *ctx, const struct schema_index *index, uint64
     out->count = kept;
 }
 
-static const char *index_fields(struct kt_ctx *ctx, const struct schema_index *index)
+static const char *index_fields(const struct schema_index *index)
 {
-    (void)ctx;
     return strchr(index->name, '#') + 1;
 }
 
@@ -138,7 +132,7 @@ static enum kt_status add_key(struct kt_ctx *ctx, const struct schema_index *ind
 {
     struct store_slice there;
     struct store_slice value = {index->unique ? &id : NULL, index->unique ? sizeof(id) : 0};
-    const char *fields = index_fields(ctx, index);
+    const char *fields = index_fields(index);
     if (key->overflow)
         return kt_fail(ctx, KT_INVALID, fields, "%s is too long for its index", "%s 过长，无法索引",
                        fields);
@@ -161,9 +155,9 @@ static enum kt_status add_key(struct kt_ctx *ctx, const struct schema_index *ind
 static enum kt_status change_one(struct kt_ctx *ctx, const struct schema_index *index, uint64_t id,
                                  const msgpack_object *old, const msgpack_object *record)
 {
-    struct keys before, after;
-    collect(ctx, index, id, old, &before);
-    collect(ctx, index, id, record, &after);
+    struct record_keys before, after;
+    record_index_keys(ctx, index, id, old, &before);
+    record_index_keys(ctx, index, id, record, &after);
     size_t i = 0, j = 0;
     while (i < before.count || j < after.count) {
         int order = i == before.count  ? 1
@@ -207,7 +201,7 @@ enum kt_status record_index_change(struct kt_ctx *ctx, const struct schema_entit
     return KT_OK;
 }
 
-static uint64_t id_at_end(struct store_slice key)
+uint64_t record_key_id(struct store_slice key)
 {
     uint64_t id = 0;
     for (size_t i = key.size - 8; i < key.size; i++)
@@ -233,7 +227,7 @@ static enum kt_status check_incoming(struct kt_ctx *ctx, const struct schema_ind
         if (index->unique)
             memcpy(&source, value.at, sizeof(source));
         else
-            source = id_at_end(found);
+            source = record_key_id(found);
         hit = index->entity != entity || source != id; /* A record may refer to itself. */
         status = store_next(cursor, &found, &value);
     }
@@ -241,7 +235,7 @@ static enum kt_status check_incoming(struct kt_ctx *ctx, const struct schema_ind
     if (hit)
         return kt_fail(ctx, KT_CONFLICT, "id", "%s %llu is still used by %s %llu (%s)",
                        "%s %llu 仍被 %s %llu 引用（%s）", entity->name, (unsigned long long)id,
-                       index->entity->name, (unsigned long long)source, index_fields(ctx, index));
+                       index->entity->name, (unsigned long long)source, index_fields(index));
     return KT_OK;
 }
 

@@ -127,28 +127,19 @@ static enum kt_status visit(struct walk *walk, uint64_t id, struct store_slice b
     return status;
 }
 
-static uint64_t id_at_end(struct store_slice key)
-{
-    uint64_t id = 0;
-    const uint8_t *bytes = key.at;
-    for (size_t i = key.size - 8; i < key.size; i++)
-        id = id << 8 | bytes[i];
-    return id;
-}
-
 static enum kt_status visit_key(struct walk *walk, struct store_slice found,
                                 struct store_slice value)
 {
     const struct schema_index *index = walk->query->index;
     if (!index)
-        return visit(walk, id_at_end(found), value);
+        return visit(walk, record_key_id(found), value);
     uint64_t id;
     struct store_slice bytes;
     struct key key;
     if (index->unique)
         memcpy(&id, value.at, sizeof(id));
     else
-        id = id_at_end(found);
+        id = record_key_id(found);
     record_key(&key, walk->query->entity, id);
     enum kt_status status = store_get(walk->ctx->txn, key_slice(&key), &bytes);
     return status == KT_OK ? visit(walk, id, bytes) : record_store_failed(walk->ctx, KT_INTERNAL);

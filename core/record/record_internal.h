@@ -36,9 +36,38 @@ enum kt_status record_check_unreferenced(struct kt_ctx *ctx, const struct schema
 const msgpack_object *record_path_value(const struct schema_path *path,
                                         const msgpack_object *record, const msgpack_object *line);
 
+/** The keys a record should have in an index, sorted, each once. */
+struct record_keys {
+    struct key *at;
+    size_t count;
+};
+void record_index_keys(struct kt_ctx *ctx, const struct schema_index *index, uint64_t id,
+                       const msgpack_object *record, struct record_keys *out);
+/** The id that a key of records or of a plain index ends with. */
+uint64_t record_key_id(struct store_slice key);
+
 /** total.c */
 enum kt_status record_total_change(struct kt_ctx *ctx, const struct schema_entity *entity,
                                    const msgpack_object *old, const msgpack_object *record);
+/** What a record, or several, add to one row. */
+struct record_share {
+    struct key key;
+    struct kt_decimal measures[KT_MEASURES];
+    int64_t count;
+};
+typedef void (*record_share_each)(struct kt_ctx *ctx, void *argument,
+                                  const struct record_share *share);
+/** Every share of the record in the total; `sign` -1 takes out. */
+void record_total_shares(struct kt_ctx *ctx, const struct schema_total *total,
+                         const msgpack_object *record, int sign, record_share_each each,
+                         void *argument);
+/** Is there nothing to keep a row for? */
+bool record_share_is_empty(const struct schema_total *total, const struct record_share *share);
+void record_total_begin(struct key *key, const struct schema_total *total);
+/** Reads a stored row with its group values. */
+enum kt_status record_total_row(struct kt_ctx *ctx, const struct schema_total *total,
+                                struct store_slice key, struct store_slice bytes,
+                                struct kt_total_row *out);
 
 /** sequence.c: "SO{year}-{5}" -> "SO2026-00042". */
 enum kt_status record_next_number(struct kt_ctx *ctx, const struct schema_entity *entity,

@@ -6,19 +6,13 @@
 
 #include "record/record_internal.h"
 
-struct delta {
-    struct key key;
-    struct kt_decimal measures[KT_MEASURES];
-    int64_t count;
-};
-
 struct deltas {
-    struct delta *at;
+    struct record_share *at;
     size_t count;
     size_t capacity;
 };
 
-static struct delta *find_delta(struct kt_ctx *ctx, struct deltas *deltas, const struct key *key)
+static struct record_share *find_delta(struct kt_ctx *ctx, struct deltas *deltas, const struct key *key)
 {
     for (size_t i = deltas->count; i-- > 0;)
         if (deltas->at[i].key.size == key->size &&
@@ -26,13 +20,13 @@ static struct delta *find_delta(struct kt_ctx *ctx, struct deltas *deltas, const
             return &deltas->at[i];
     if (deltas->count == deltas->capacity) {
         size_t grown = deltas->capacity ? deltas->capacity * 2 : 4;
-        struct delta *wider = kt_alloc(ctx, sizeof(*wider) * grown);
+        struct record_share *wider = kt_alloc(ctx, sizeof(*wider) * grown);
         if (deltas->count)
             memcpy(wider, deltas->at, sizeof(*wider) * deltas->count);
         deltas->at = wider;
         deltas->capacity = grown;
     }
-    struct delta *delta = &deltas->at[deltas->count++];
+    struct record_share *delta = &deltas->at[deltas->count++];
     delta->key = *key;
     return delta;
 }
@@ -53,26 +47,29 @@ static void add_group(struct key *key, const struct schema_path *path, enum sche
     key_add_text(key, text, 10);
 }
 
-static void add_row(struct kt_ctx *ctx, struct deltas *deltas, const struct schema_total *total,
-                    const struct schema_leg *leg, const msgpack_object *record,
-                    const msgpack_object *line, int sign)
+void record_total_begin(struct key *key, const struct schema_total *total)
 {
-    struct key key;
-    key_begin(&key, SPACE_TOTAL);
-    key_add_u32(&key, total->number);
+    key_begin(key, SPACE_TOTAL);
+    key_add_u32(key, total->number);
+}
+
+static void make_share(const struct schema_total *total, const struct schema_leg *leg,
+                       const msgpack_object *record, const msgpack_object *line, int sign,
+                       struct record_share *out)
+{
+    record_total_begin(&out->key, total);
     for (size_t i = 0; i < total->by_count; i++)
-        add_group(&key, &leg->by[i], leg->cut[i], record_path_value(&leg->by[i], record, line));
-    struct delta *delta = find_delta(ctx, deltas, &key);
-    delta->count += sign;
+        add_group(&out->key, &leg->by[i], leg->cut[i],
+                  record_path_value(&leg->by[i], record, line));
+    out->count = sign;
     for (size_t i = 0; i < total->decl->measure_count; i++) {
         const struct schema_path *path = &leg->measures[i];
+        out->measures[i] = KT_DECIMAL_ZERO;
         if (!path->field)
             continue;
         const char *name = path->line ? path->line->decl->name : path->field->decl->name;
         struct kt_decimal number = kt_get_decimal(path->line ? line : record, name);
-        bool minus = leg->minus[i] != (sign < 0);
-        delta->measures[i] = minus ? kt_decimal_sub(delta->measures[i], number)
-                                   : kt_decimal_add(delta->measures[i], number);
+        out->measures[i] = leg->minus[i] != (sign < 0) ? kt_decimal_neg(number) : number;
     }
 }
 
@@ -86,21 +83,35 @@ static bool takes_part(const struct schema_total *total, const msgpack_object *r
     return false;
 }
 
-static void add_record(struct kt_ctx *ctx, struct deltas *deltas, const struct schema_total *total,
-                       const msgpack_object *record, int sign)
+void record_total_shares(struct kt_ctx *ctx, const struct schema_total *total,
+                         const msgpack_object *record, int sign, record_share_each each,
+                         void *argument)
 {
+    struct record_share share = {.count = 0};
     if (!record || !takes_part(total, record))
         return;
     for (size_t l = 0; l < total->decl->leg_count; l++) {
         const struct schema_leg *leg = &total->legs[l];
         if (!leg->over_lines) {
-            add_row(ctx, deltas, total, leg, record, NULL, sign);
+            make_share(total, leg, record, NULL, sign, &share);
+            each(ctx, argument, &share);
             continue;
         }
-        for (size_t i = 0; i < kt_count(record, leg->lines->decl->name); i++)
-            add_row(ctx, deltas, total, leg, record, kt_at(record, leg->lines->decl->name, i),
-                    sign);
+        const char *lines = leg->lines->decl->name;
+        size_t count = kt_count(record, lines);
+        for (size_t i = 0; i < count; i++) {
+            make_share(total, leg, record, kt_at(record, lines, i), sign, &share);
+            each(ctx, argument, &share);
+        }
     }
+}
+
+static void add_share(struct kt_ctx *ctx, void *argument, const struct record_share *share)
+{
+    struct record_share *delta = find_delta(ctx, argument, &share->key);
+    delta->count += share->count;
+    for (size_t i = 0; i < KT_MEASURES; i++)
+        delta->measures[i] = kt_decimal_add(delta->measures[i], share->measures[i]);
 }
 
 static enum kt_status read_row(struct kt_ctx *ctx, const struct schema_total *total,
@@ -153,21 +164,21 @@ static enum kt_status write_row(struct kt_ctx *ctx, const struct schema_total *t
     return record_store_failed(ctx, status);
 }
 
-static bool says_nothing(const struct schema_total *total, const struct delta *delta)
+bool record_share_is_empty(const struct schema_total *total, const struct record_share *share)
 {
-    bool nothing = delta->count == 0;
+    bool nothing = share->count == 0;
     for (size_t i = 0; i < total->decl->measure_count; i++)
-        nothing = nothing && kt_decimal_is_valid(delta->measures[i]) &&
-                  kt_decimal_is_zero(delta->measures[i]);
+        nothing = nothing && kt_decimal_is_valid(share->measures[i]) &&
+                  kt_decimal_is_zero(share->measures[i]);
     return nothing;
 }
 
 static enum kt_status apply(struct kt_ctx *ctx, const struct schema_total *total,
-                            const struct delta *delta)
+                            const struct record_share *delta)
 {
     struct kt_total_row row = {0};
     struct store_slice bytes;
-    if (says_nothing(total, delta))
+    if (record_share_is_empty(total, delta))
         return KT_OK;
     if (delta->key.overflow)
         return kt_fail(ctx, KT_INVALID, NULL, "the group values of total %s are too long",
@@ -188,8 +199,9 @@ enum kt_status record_total_change(struct kt_ctx *ctx, const struct schema_entit
 {
     for (size_t t = 0; t < entity->total_count; t++) {
         struct deltas deltas = {0};
-        add_record(ctx, &deltas, entity->totals[t], old, -1);
-        add_record(ctx, &deltas, entity->totals[t], record, 1);
+        record_total_shares(ctx, entity->totals[t], old, -1, add_share, &deltas);
+        record_total_shares(ctx, entity->totals[t], record, 1, add_share, &deltas);
+        KT_TRY(context_check_memory(ctx));
         for (size_t i = 0; i < deltas.count; i++)
             KT_TRY(apply(ctx, entity->totals[t], &deltas.at[i]));
     }
@@ -214,8 +226,7 @@ static enum kt_status find_total(struct kt_ctx *ctx, const char *name, size_t by
 static void begin_prefix(const struct schema_total *total, const msgpack_object *by, size_t count,
                          struct key *key)
 {
-    key_begin(key, SPACE_TOTAL);
-    key_add_u32(key, total->number);
+    record_total_begin(key, total);
     for (size_t i = 0; i < count; i++) {
         const struct schema_path *path = &total->legs[0].by[i];
         record_key_add(key, path->line ? path->line : path->field, &by[i]);
@@ -262,6 +273,15 @@ static enum kt_status read_group(struct kt_ctx *ctx, const struct schema_total *
     return read ? KT_OK : record_store_failed(ctx, KT_INTERNAL);
 }
 
+enum kt_status record_total_row(struct kt_ctx *ctx, const struct schema_total *total,
+                                struct store_slice key, struct store_slice bytes,
+                                struct kt_total_row *out)
+{
+    *out = (struct kt_total_row){0};
+    KT_TRY(read_group(ctx, total, key, out));
+    return read_row(ctx, total, bytes, out);
+}
+
 enum kt_status kt_total_get(struct kt_ctx *ctx, const char *name, const msgpack_object *by,
                             size_t by_count, struct kt_total_row *out)
 {
@@ -296,10 +316,8 @@ static enum kt_status each_row(struct kt_ctx *ctx, const struct schema_total *to
     enum kt_status result = KT_OK;
     status = store_seek(cursor, key_slice(prefix), &found, &bytes);
     while (status == KT_OK && result == KT_OK && key_has_prefix(found, key_slice(prefix))) {
-        struct kt_total_row row = {0};
-        result = read_group(ctx, total, found, &row);
-        if (result == KT_OK)
-            result = read_row(ctx, total, bytes, &row);
+        struct kt_total_row row;
+        result = record_total_row(ctx, total, found, bytes, &row);
         if (result == KT_OK)
             result = each(ctx, argument, &row);
         if (result == KT_OK)

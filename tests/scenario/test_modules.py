@@ -358,13 +358,14 @@ class SampleModule(KontorCase):
             self.client.create("fleet.vehicle", plate="HL-KT 3")
         with self.refused("invalid", field="driver"):
             self.client.call("fleet.vehicle.lend", id=vehicle)
+        lent = self.lent("HL-KT 4")["id"]
         with self.refused("invalid", field="legs[0].km"):
-            self.trip(vehicle, "1.55")
+            self.trip(lent, "1.55")
         with self.refused("invalid", field="legs"):
-            self.trip(vehicle)
+            self.trip(lent)
         # A driver may note trips and neither buy nor lend vehicles.
         with self.refused("denied", field="fleet.vehicle.create"):
-            self.driver.create("fleet.vehicle", plate="HL-KT 4")
+            self.driver.create("fleet.vehicle", plate="HL-KT 9")
         with self.refused("denied", field="fleet.vehicle.lend"):
             self.driver.call("fleet.vehicle.lend", id=vehicle, driver="Ann")
         self.client.call("fleet.vehicle.retire", id=vehicle)

@@ -44,9 +44,8 @@ static const struct kt_index party_indexes[] = {
     {.name = "tax", .fields = KT_LIST(region_and_tax), .unique = true},
     {.name = "kind", .fields = KT_LIST(kind_and_name)},
 };
-static const struct kt_entity party_entity = {.name = "shop.party",
-                                              .fields = KT_LIST(party_fields),
-                                              .indexes = KT_LIST(party_indexes)};
+static const struct kt_entity party_entity = {
+    .name = "shop.party", .fields = KT_LIST(party_fields), .indexes = KT_LIST(party_indexes)};
 
 static const struct kt_field order_line_fields[] = {
     {.name = "product", .type = KT_TEXT, .flags = KT_REQUIRED | KT_INDEXED},
@@ -96,7 +95,11 @@ static const struct kt_transition order_transitions[] = {
      .verb = "finish",
      .event = "finished",
      .flags = KT_BY_SERVER},
-    {.from = "draft", .to = "cancelled", .verb = "cancel", .event = "cancelled", .run = note_reason},
+    {.from = "draft",
+     .to = "cancelled",
+     .verb = "cancel",
+     .event = "cancelled",
+     .run = note_reason},
     {.from = "confirmed",
      .to = "cancelled",
      .verb = "cancel",
@@ -416,8 +419,8 @@ static inline enum kt_status update_version(struct fixture *f, const char *entit
                                             uint64_t version, const msgpack_object *values)
 {
     begin_step(f);
-    return end_step(f, record_update(&f->ctx, entity_of(f, entity), id, version, values,
-                                     RECORD_BY_CLIENT));
+    return end_step(
+        f, record_update(&f->ctx, entity_of(f, entity), id, version, values, RECORD_BY_CLIENT));
 }
 
 static inline enum kt_status update(struct fixture *f, const char *entity, uint64_t id,
@@ -436,8 +439,8 @@ static inline enum kt_status transition_by(struct fixture *f, enum record_by by,
                                            const char *verb, const msgpack_object *params)
 {
     begin_step(f);
-    return end_step(f, record_transition(&f->ctx, entity_of(f, "shop.order"), order, 0, verb,
-                                         params, by));
+    return end_step(
+        f, record_transition(&f->ctx, entity_of(f, "shop.order"), order, 0, verb, params, by));
 }
 
 static inline enum kt_status transition(struct fixture *f, uint64_t order, const char *verb)
@@ -465,8 +468,8 @@ static inline void assert_refused(struct fixture *f, enum kt_status status, cons
 static inline const msgpack_object *answer(struct fixture *f)
 {
     msgpack_object *value = kt_alloc(&f->ctx, sizeof(*value));
-    assert_int_equal(
-        context_unpack(&f->ctx, f->ctx.reply.data, f->ctx.reply.size, true, value), KT_OK);
+    assert_int_equal(context_unpack(&f->ctx, f->ctx.reply.data, f->ctx.reply.size, true, value),
+                     KT_OK);
     return value;
 }
 

@@ -293,7 +293,7 @@ static inline int tear_down(void **state)
 
 struct client {
     int fd;
-    msgpack_unpacker unpacker;
+    msgpack_unpacker *unpacker; /**< On the heap: it points into itself. */
     msgpack_unpacked message;
 };
 
@@ -311,7 +311,8 @@ static inline void join_client(struct client *client, int fd)
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     client->fd = fd;
-    assert_true(msgpack_unpacker_init(&client->unpacker, 65536));
+    client->unpacker = msgpack_unpacker_new(65536);
+    assert_non_null(client->unpacker);
     msgpack_unpacked_init(&client->message);
 }
 
@@ -354,7 +355,7 @@ static inline void close_client(struct client *client)
 {
     close(client->fd);
     msgpack_unpacked_destroy(&client->message);
-    msgpack_unpacker_destroy(&client->unpacker);
+    msgpack_unpacker_free(client->unpacker);
 }
 
 /** False when the server has hung up. */
@@ -398,14 +399,14 @@ static inline void request(struct client *client, uint32_t msgid, const char *me
 static inline struct reply receive(struct client *client)
 {
     msgpack_unpack_return got;
-    while ((got = msgpack_unpacker_next(&client->unpacker, &client->message)) ==
+    while ((got = msgpack_unpacker_next(client->unpacker, &client->message)) ==
            MSGPACK_UNPACK_CONTINUE) {
-        assert_true(msgpack_unpacker_reserve_buffer(&client->unpacker, 65536));
-        ssize_t size = recv(client->fd, msgpack_unpacker_buffer(&client->unpacker), 65536, 0);
+        assert_true(msgpack_unpacker_reserve_buffer(client->unpacker, 65536));
+        ssize_t size = recv(client->fd, msgpack_unpacker_buffer(client->unpacker), 65536, 0);
         if (size == 0 || (size < 0 && (errno == ECONNRESET || errno == EPIPE)))
             return (struct reply){.is_end = true};
         assert_true(size > 0);
-        msgpack_unpacker_buffer_consumed(&client->unpacker, (size_t)size);
+        msgpack_unpacker_buffer_consumed(client->unpacker, (size_t)size);
     }
     assert_int_equal(got, MSGPACK_UNPACK_SUCCESS);
     assert_int_equal(client->message.data.via.array.size, 4);

@@ -59,11 +59,10 @@ static void every_type_comes_back_in_its_canonical_form(void **state)
     struct kt_map *record = kt_map_copy(&f->ctx, load(f, "shop.party", id));
     kt_map_remove(record, "seen"); /* JSON has no timestamps. */
     assert_value(f, &record->object,
-                 json(f,
-                      "{'id': 2, 'version': 1, 'code': 'A1', 'kind': 'company', 'rate': '1.25',"
-                      " 'weight': '3', 'rating': -4, 'active': false, 'since': '2024-02-29',"
-                      " 'tags': ['new', '客户'], 'parent': 1, 'credit': '7.00',"
-                      " 'note': {'deep': [1, null, {'x': 'y'}]}}"));
+                 json(f, "{'id': 2, 'version': 1, 'code': 'A1', 'kind': 'company', 'rate': '1.25',"
+                         " 'weight': '3', 'rating': -4, 'active': false, 'since': '2024-02-29',"
+                         " 'tags': ['new', '客户'], 'parent': 1, 'credit': '7.00',"
+                         " 'note': {'deep': [1, null, {'x': 'y'}]}}"));
 }
 
 static void a_wrong_value_is_refused_by_field_and_changes_nothing(void **state)
@@ -99,7 +98,7 @@ static void a_wrong_value_is_refused_by_field_and_changes_nothing(void **state)
     for (size_t i = 0; i < KT_COUNT(cases); i++) {
         assert_int_equal(create(f, "shop.party", json(f, "%s", cases[i].values)), 0);
         assert_refused(f, KT_INVALID, cases[i].field);
-        assert_string_equal(f->asked, "");
+        assert_null(strstr(f->asked, "announce"));
     }
     assert_int_equal(party(f, "first"), 1);
 }
@@ -420,9 +419,9 @@ static void what_a_rule_changes_is_computed_and_checked_again(void **state)
     uint64_t customer = party(f, "A");
     f->rule = double_quantities;
     uint64_t id = order(f, customer); /* 6 x 9.99 + 2.03 = 61.97 */
-    assert_true(kt_is(load(f, "shop.order", id), "total", "61.97"));
-    assert_int_equal(kt_get_id(kt_at(kt_get(load(f, "shop.order", id), "lines") ?
-                                         load(f, "shop.order", id) : NULL, "lines", 1), "id"), 2);
+    const msgpack_object *record = load(f, "shop.order", id);
+    assert_true(kt_is(record, "total", "61.97"));
+    assert_true(kt_is(kt_line(record, "lines", 2), "product", "nut"));
 }
 
 static enum kt_status empty_code(struct kt_ctx *ctx, const struct record_step *step,

@@ -1,0 +1,28 @@
+/** The full check of stored data: what its two halves share. Private to record/. */
+#pragma once
+
+#include "record/record_internal.h"
+
+#define VERIFY_PROBLEMS 100
+
+struct verify {
+    struct kt_ctx *ctx;
+    msgpack_zone *arena;   /**< The request's own: what is found lives there. */
+    msgpack_zone *scratch; /**< One record at a time. */
+    struct kt_list *problems;
+    uint64_t problem_count; /**< Also those beyond VERIFY_PROBLEMS. */
+    uint64_t records, index_entries, total_rows, references;
+};
+
+/** Note a problem; `entity` may be NULL and `id` 0. */
+void verify_problem(struct verify *verify, const char *what, const char *entity, uint64_t id,
+                    const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/** Every readable record of the entity, unpacked into memory that is gone after `each`. */
+typedef enum kt_status (*verify_each)(struct verify *verify, void *argument, uint64_t id,
+                                      const msgpack_object *record);
+enum kt_status verify_records(struct verify *verify, const struct schema_entity *entity,
+                              verify_each each, void *argument);
+
+/** verify_total.c: every row of every total against the sum of the records. */
+enum kt_status verify_totals(struct verify *verify);
