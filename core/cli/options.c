@@ -104,17 +104,34 @@ static enum cli_exit complain(const struct cli *cli, int problem, const char *wo
     return cli_fail(cli, CLI_USAGE, "unknown option %s", "未知选项 %s", word);
 }
 
+/* getopt_long takes any start of a name. Then `--password x` would be --password-stdin, and a
+ * password would stand on the command line without anybody noticing. */
+static bool is_abbreviated(const struct option *option, char **argv, const char **word)
+{
+    *word = argv[optind - 1];
+    if (option->has_arg == required_argument && optarg == *word)
+        *word = argv[optind - 2];
+    size_t length = strlen(option->name);
+    const char *name = *word + 2;
+    return strncmp(name, option->name, length) != 0 ||
+           (name[length] != '\0' && name[length] != '=');
+}
+
 enum cli_exit cli_global_options(struct cli *cli, int argc, char **argv, bool *help, bool *version)
 {
     struct option known[GLOBAL_COUNT + 1] = {{NULL, 0, NULL, 0}};
     memcpy(known, globals, sizeof globals);
+    const char *word;
     int option;
+    int index;
     optind = 0;
     opterr = 0;
     /* "+" stops at the command; ":" tells a missing value from an unknown option. */
-    while ((option = getopt_long(argc, argv, "+:h", known, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "+:h", known, &index)) != -1) {
         if (option == '?' || option == ':')
             return complain(cli, option, argv[optind - 1]);
+        if (option != 'h' && is_abbreviated(&known[index], argv, &word))
+            return complain(cli, '?', word);
         *help |= option == 'h' || option == GLOBAL_HELP;
         *version |= option == GLOBAL_VERSION;
         if (option != 'h' && set_global(cli, option, optarg) != CLI_OK)
@@ -167,11 +184,15 @@ enum cli_exit cli_options(struct cli *cli, const struct cli_option *options, int
     /* getopt skips argv[0]: it is the command's last word. */
     char **argv = cli->argv - 1;
     int argc = cli->argc + 1;
+    const char *word;
     int option;
+    int index;
     optind = 0;
-    while ((option = getopt_long(argc, argv, ":h", known, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, ":h", known, &index)) != -1) {
         if (option == '?' || option == ':')
             return complain(cli, option, argv[optind - 1]);
+        if (option != 'h' && is_abbreviated(&known[index], argv, &word))
+            return complain(cli, '?', word);
         enum cli_exit code = CLI_OK;
         if (option >= GLOBAL_FIRST)
             code = set_global(cli, option, optarg);

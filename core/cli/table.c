@@ -14,6 +14,7 @@
 #define INDENT      2
 #define DEPTH_MAX   8
 #define GAP         2
+#define NAMES_MAX   8u
 
 struct cell {
     size_t start;
@@ -112,12 +113,32 @@ static void add_plain(struct text *out, const msgpack_object *value,
     add_json(out, value);
 }
 
+/* Choices, states, parameters: few enough declared things to be listed by name. */
+static bool add_names(struct text *out, const msgpack_object *list)
+{
+    uint32_t count = list->via.array.size;
+    for (uint32_t i = 0; i < count; i++) {
+        const msgpack_object *name = object_get(&list->via.array.ptr[i], "name");
+        if (count > NAMES_MAX || !name || name->type != MSGPACK_OBJECT_STR ||
+            !object_get(&list->via.array.ptr[i], "label"))
+            return false;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const msgpack_object *name = object_get(&list->via.array.ptr[i], "name");
+        text_add_word(out, i > 0 ? ", " : "");
+        text_add_safe(out, name->via.str.ptr, name->via.str.size);
+    }
+    return true;
+}
+
 /* Within one line: scalars side by side, anything deeper as its number of elements. */
 static void add_array(struct text *out, const msgpack_object *value,
                       const struct table_style *style)
 {
     uint32_t count = value->via.array.size;
     if (is_list_of_maps(value)) {
+        if (add_names(out, value))
+            return;
         text_add_format(out, style->chinese ? "%u 项" : (count == 1 ? "%u item" : "%u items"),
                         count);
         return;

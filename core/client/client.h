@@ -73,6 +73,7 @@ struct client;
 /** NULL only without memory. Not yet connected. Copies nothing of the texts: they must outlive
  *  client_connect, not the client. */
 struct client *client_new(const struct client_options *options);
+/** Once: after a loss make a new client. */
 enum client_status client_connect(struct client *client);
 /** Use a connected stream socket instead; the client closes it. */
 void client_adopt(struct client *client, int fd);

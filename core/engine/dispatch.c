@@ -93,7 +93,7 @@ enum kt_status dispatch_prepare(struct engine_ctx *ctx, const struct engine_requ
                                 struct dispatch *out)
 {
     struct kt_ctx *base = &ctx->base;
-    const msgpack_object *given;
+    const msgpack_object *given = NULL;
     *out = (struct dispatch){0};
     KT_TRY(identify(ctx, request));
     out->method = registry_method(base->registry, request->method, request->method_length);

@@ -236,6 +236,7 @@ static enum kt_status build_parts(struct kt_ctx *ctx, struct registry *registry)
     access_table_build(&registry->access, registry->modules, count);
     fill_methods(registry);
     registry_use(ctx, registry);
+    KT_TRY(record_refresh(ctx));
     return registry_rules_build(ctx, registry, &registry->rules);
 }
 

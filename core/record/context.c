@@ -65,6 +65,15 @@ void context_forgive(struct kt_ctx *ctx)
     ctx->error = (struct context_error){.details = {.type = MSGPACK_OBJECT_NIL}};
 }
 
+void context_error_keep(struct kt_ctx *ctx)
+{
+    struct context_error *error = &ctx->error;
+    const char **texts[] = {&error->field, &error->message, &error->message_zh, &error->rule};
+    for (size_t i = 0; i < KT_COUNT(texts); i++)
+        if (*texts[i])
+            *texts[i] = kt_format(ctx, "%s", *texts[i]);
+}
+
 void context_error_details(struct kt_ctx *ctx, msgpack_object details)
 {
     ctx->error.details = details;

@@ -87,6 +87,8 @@ void context_reset(struct kt_ctx *ctx);
 enum kt_status context_check_memory(struct kt_ctx *ctx);
 /** Forget the present failure: the caller goes on another way. */
 void context_forgive(struct kt_ctx *ctx);
+/** Copy the error's texts into the present arena: those made in another one are about to go. */
+void context_error_keep(struct kt_ctx *ctx);
 /** Like kt_fail with a details map and a rule name. */
 void context_error_details(struct kt_ctx *ctx, msgpack_object details);
 /** Unpack `bytes` (trusted, from the store) into the arena; `copy` when the bytes will not stay. */

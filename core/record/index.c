@@ -177,6 +177,12 @@ static enum kt_status change_one(struct kt_ctx *ctx, const struct schema_index *
     return KT_OK;
 }
 
+enum kt_status record_index_add(struct kt_ctx *ctx, const struct schema_index *index, uint64_t id,
+                                const msgpack_object *record)
+{
+    return change_one(ctx, index, id, NULL, record);
+}
+
 /* Whether any field of the index changed at all; most updates touch few fields. */
 static bool touched(const struct schema_index *index, const msgpack_object *old,
                     const msgpack_object *record)

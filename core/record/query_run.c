@@ -54,15 +54,11 @@ static enum kt_status check(struct walk *walk, struct store_slice bytes, bool *m
                 *order_value = value ? *value : kt_nil();
         }
     }
-    /* An error's text must outlive the scratch memory. */
     ctx->arena = arena;
-    if (status != KT_OK && ctx->error.message) {
-        ctx->error.message = kt_format(ctx, "%s", ctx->error.message);
-        ctx->error.message_zh = kt_format(ctx, "%s", ctx->error.message_zh);
-        ctx->error.field = ctx->error.field ? kt_format(ctx, "%s", ctx->error.field) : NULL;
-    }
     if (status == KT_OK)
         ctx->arena_used = used;
+    else
+        context_error_keep(ctx);
     return status;
 }
 

@@ -60,5 +60,11 @@ enum kt_status record_reply_history(struct kt_ctx *ctx, const struct schema_enti
 enum kt_status record_reply_totals(struct kt_ctx *ctx, const msgpack_object *params);
 enum kt_status record_import(struct kt_ctx *ctx, const struct schema_entity *entity,
                              const msgpack_object *params);
-/** Compare every total, index and reference with a full scan; answers {checked, problems:[...]}. */
+/** Build the indexes and totals that the schema declares and the data does not have yet, or has
+ * under another declaration. In the write transaction that puts the schema in force. KT_CONFLICT
+ * when records that are there break a new unique key. refresh.c */
+enum kt_status record_refresh(struct kt_ctx *ctx);
+/** Compare every total, index, unique key and reference with a full scan; changes nothing. Answers
+ *  {checked: {records, index_entries, total_rows, references}, count, problems: [{what, entity?,
+ * id?, text}]}, the first hundred problems. verify.c */
 enum kt_status record_check_all(struct kt_ctx *ctx);

@@ -43,12 +43,18 @@ struct record_keys {
 };
 void record_index_keys(struct kt_ctx *ctx, const struct schema_index *index, uint64_t id,
                        const msgpack_object *record, struct record_keys *out);
+/** Put a stored record into one more index. */
+enum kt_status record_index_add(struct kt_ctx *ctx, const struct schema_index *index, uint64_t id,
+                                const msgpack_object *record);
 /** The id that a key of records or of a plain index ends with. */
 uint64_t record_key_id(struct store_slice key);
 
 /** total.c */
 enum kt_status record_total_change(struct kt_ctx *ctx, const struct schema_entity *entity,
                                    const msgpack_object *old, const msgpack_object *record);
+/** Put a stored record into one more total. */
+enum kt_status record_total_add(struct kt_ctx *ctx, const struct schema_total *total,
+                                const msgpack_object *record);
 /** What a record, or several, add to one row. */
 struct record_share {
     struct key key;
@@ -64,7 +70,9 @@ void record_total_shares(struct kt_ctx *ctx, const struct schema_total *total,
 /** Is there nothing to keep a row for? */
 bool record_share_is_empty(const struct schema_total *total, const struct record_share *share);
 void record_total_begin(struct key *key, const struct schema_total *total);
-/** Reads a stored row with its group values. */
+/** Reads the group values of a row from its key; only these, or the whole row. */
+enum kt_status record_total_group(struct kt_ctx *ctx, const struct schema_total *total,
+                                  struct store_slice key, struct kt_total_row *out);
 enum kt_status record_total_row(struct kt_ctx *ctx, const struct schema_total *total,
                                 struct store_slice key, struct store_slice bytes,
                                 struct kt_total_row *out);

@@ -4,18 +4,19 @@
 #include "store/key.h"
 
 enum space {
-    SPACE_CATALOG = 'C', /**< name -> u32 number */
-    SPACE_RECORD = 'R',  /**< entity, id -> record bytes */
-    SPACE_UNIQUE = 'U',  /**< index, values... -> id */
-    SPACE_INDEX = 'I',   /**< index, values..., id -> nothing */
-    SPACE_TOTAL = 'T',   /**< total, group values... -> msgpack [count, measures...] */
-    SPACE_HISTORY = 'H', /**< entity, id, version -> msgpack {at, user, what, changes} */
-    SPACE_COUNTER = 'N', /**< catalog number -> u64 last given out */
-    SPACE_EVENT = 'E',   /**< sequence number -> msgpack event */
-    SPACE_REQUEST = 'Q', /**< user, request id -> msgpack {at, method, reply} */
+    SPACE_CATALOG = 'C',     /**< name -> u32 number */
+    SPACE_RECORD = 'R',      /**< entity, id -> record bytes */
+    SPACE_UNIQUE = 'U',      /**< index, values... -> id */
+    SPACE_INDEX = 'I',       /**< index, values..., id -> nothing */
+    SPACE_TOTAL = 'T',       /**< total, group values... -> msgpack [count, measures...] */
+    SPACE_HISTORY = 'H',     /**< entity, id, version -> msgpack {at, user, what, changes} */
+    SPACE_COUNTER = 'N',     /**< catalog number -> u64 last given out */
+    SPACE_EVENT = 'E',       /**< sequence number -> msgpack event */
+    SPACE_REQUEST = 'Q',     /**< user, request id -> msgpack {at, method, reply} */
     SPACE_REQUEST_AGE = 'A', /**< instant, user, request id -> nothing: what to forget first */
     SPACE_JOB = 'J',         /**< job name -> instant of its last run */
-    SPACE_SECRET = 'S',  /**< kind, name -> bytes that are never sent */
-    SPACE_RULE = 'L',    /**< file name -> msgpack {text, ...} */
-    SPACE_MODULE = 'M',  /**< module name -> msgpack {enabled, schema} */
+    SPACE_SECRET = 'S',      /**< kind, name -> bytes that are never sent */
+    SPACE_RULE = 'L',        /**< file name -> msgpack {text, ...} */
+    SPACE_MODULE = 'M',      /**< module name -> msgpack {enabled, schema} */
+    SPACE_KEPT = 'K', /**< entity -> msgpack list: declarations of the indexes and totals it has */
 };

@@ -12,7 +12,8 @@ struct deltas {
     size_t capacity;
 };
 
-static struct record_share *find_delta(struct kt_ctx *ctx, struct deltas *deltas, const struct key *key)
+static struct record_share *find_delta(struct kt_ctx *ctx, struct deltas *deltas,
+                                       const struct key *key)
 {
     for (size_t i = deltas->count; i-- > 0;)
         if (deltas->at[i].key.size == key->size &&
@@ -194,18 +195,30 @@ static enum kt_status apply(struct kt_ctx *ctx, const struct schema_total *total
     return write_row(ctx, total, &delta->key, &row);
 }
 
+static enum kt_status change_one(struct kt_ctx *ctx, const struct schema_total *total,
+                                 const msgpack_object *old, const msgpack_object *record)
+{
+    struct deltas deltas = {0};
+    record_total_shares(ctx, total, old, -1, add_share, &deltas);
+    record_total_shares(ctx, total, record, 1, add_share, &deltas);
+    KT_TRY(context_check_memory(ctx));
+    for (size_t i = 0; i < deltas.count; i++)
+        KT_TRY(apply(ctx, total, &deltas.at[i]));
+    return KT_OK;
+}
+
 enum kt_status record_total_change(struct kt_ctx *ctx, const struct schema_entity *entity,
                                    const msgpack_object *old, const msgpack_object *record)
 {
-    for (size_t t = 0; t < entity->total_count; t++) {
-        struct deltas deltas = {0};
-        record_total_shares(ctx, entity->totals[t], old, -1, add_share, &deltas);
-        record_total_shares(ctx, entity->totals[t], record, 1, add_share, &deltas);
-        KT_TRY(context_check_memory(ctx));
-        for (size_t i = 0; i < deltas.count; i++)
-            KT_TRY(apply(ctx, entity->totals[t], &deltas.at[i]));
-    }
+    for (size_t t = 0; t < entity->total_count; t++)
+        KT_TRY(change_one(ctx, entity->totals[t], old, record));
     return KT_OK;
+}
+
+enum kt_status record_total_add(struct kt_ctx *ctx, const struct schema_total *total,
+                                const msgpack_object *record)
+{
+    return change_one(ctx, total, NULL, record);
 }
 
 /* --- Reading --- */
@@ -233,8 +246,8 @@ static void begin_prefix(const struct schema_total *total, const msgpack_object 
     }
 }
 
-static enum kt_status read_group(struct kt_ctx *ctx, const struct schema_total *total,
-                                 struct store_slice found, struct kt_total_row *row)
+enum kt_status record_total_group(struct kt_ctx *ctx, const struct schema_total *total,
+                                  struct store_slice found, struct kt_total_row *row)
 {
     struct key_reader reader = key_read(found);
     uint32_t number;
@@ -278,7 +291,7 @@ enum kt_status record_total_row(struct kt_ctx *ctx, const struct schema_total *t
                                 struct kt_total_row *out)
 {
     *out = (struct kt_total_row){0};
-    KT_TRY(read_group(ctx, total, key, out));
+    KT_TRY(record_total_group(ctx, total, key, out));
     return read_row(ctx, total, bytes, out);
 }
 

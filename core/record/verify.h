@@ -18,7 +18,8 @@ struct verify {
 void verify_problem(struct verify *verify, const char *what, const char *entity, uint64_t id,
                     const char *format, ...) __attribute__((format(printf, 5, 6)));
 
-/** Every readable record of the entity, unpacked into memory that is gone after `each`. */
+/** Every record of the entity, unpacked into memory that is gone after `each`; NULL for one that
+ *  cannot be read. */
 typedef enum kt_status (*verify_each)(struct verify *verify, void *argument, uint64_t id,
                                       const msgpack_object *record);
 enum kt_status verify_records(struct verify *verify, const struct schema_entity *entity,

@@ -81,9 +81,11 @@ void connections_deinit(struct connections *all)
         next = call->next;
         rpc_call_free(call);
     }
-    while (all->first) {
-        hang_up(all->first);
-        unlink_and_free(all->first);
+    struct connection *after;
+    for (struct connection *c = all->first; c; c = after) {
+        after = c->next;
+        hang_up(c);
+        free(c);
     }
     event_free(all->returned);
     rpc_returns_deinit(&all->returns);
@@ -271,7 +273,7 @@ static void cut_off(struct connection *c, enum kt_status status, const char *mes
     forget_message(c);
 }
 
-static_assert(KT_LIMIT_MESSAGE_BYTES == 4u << 20 && KT_LIMIT_MESSAGE_DEPTH == 32 &&
+static_assert(KT_LIMIT_MESSAGE_BYTES == 4194304 && KT_LIMIT_MESSAGE_DEPTH == 32 &&
                   KT_LIMIT_MESSAGE_ELEMENTS == 400000u,
               "the messages below name the limits");
 

@@ -184,10 +184,9 @@ static bool take_integer(struct rest *rest, uint64_t *out)
     if (first < 0xcc || first > 0xd3)
         return false;
     bool has_sign = first >= 0xd0;
-    size_t bytes = (size_t)1 << (first - (has_sign ? 0xd0 : 0xcc));
-    if (!take_number(rest, bytes, out))
-        return false;
-    return !has_sign || *out >> (bytes * 8 - 1) == 0;
+    size_t bytes = (size_t)1 << (first & 3);
+    bool is_negative = has_sign && rest->size > 0 && (rest->at[0] & 0x80) != 0;
+    return take_number(rest, bytes, out) && !is_negative;
 }
 
 /* The head of an array or, with FOLLOW_BYTES, of a str: bin and ext are something else. */

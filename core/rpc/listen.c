@@ -118,19 +118,21 @@ static bool bind_tcp(int fd, const struct place *place)
 
 static bool name_address(struct listening *out)
 {
-    struct sockaddr_storage bound;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in four;
+        struct sockaddr_in6 six;
+    } bound = {0};
     socklen_t size = sizeof bound;
-    char host[INET6_ADDRSTRLEN];
-    if (getsockname(out->fd, (struct sockaddr *)&bound, &size) != 0)
+    char host[INET6_ADDRSTRLEN] = "";
+    if (getsockname(out->fd, &bound.any, &size) != 0)
         return false;
-    if (bound.ss_family == AF_INET6) {
-        const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)&bound;
-        inet_ntop(AF_INET6, &six->sin6_addr, host, sizeof host);
-        snprintf(out->address, sizeof out->address, "[%s]:%u", host, ntohs(six->sin6_port));
+    if (bound.any.sa_family == AF_INET6) {
+        inet_ntop(AF_INET6, &bound.six.sin6_addr, host, sizeof host);
+        snprintf(out->address, sizeof out->address, "[%s]:%u", host, ntohs(bound.six.sin6_port));
     } else {
-        const struct sockaddr_in *four = (const struct sockaddr_in *)&bound;
-        inet_ntop(AF_INET, &four->sin_addr, host, sizeof host);
-        snprintf(out->address, sizeof out->address, "%s:%u", host, ntohs(four->sin_port));
+        inet_ntop(AF_INET, &bound.four.sin_addr, host, sizeof host);
+        snprintf(out->address, sizeof out->address, "%s:%u", host, ntohs(bound.four.sin_port));
     }
     return true;
 }

@@ -260,7 +260,6 @@ static void on_over(evutil_socket_t fd, short events, void *argument)
 void rpc_server_free(struct rpc_server *server)
 {
     stop_listening(server);
-    server->connections.is_ending = false; /* Nobody waits for the end any more. */
     connections_deinit(&server->connections);
     event_free(server->resume);
     event_free(server->over);

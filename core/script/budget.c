@@ -11,7 +11,6 @@
 #include "base/log.h"
 #include "script/script_internal.h"
 
-
 static const struct kt_label out_of_steps = {"the rules of this request have used up their steps",
                                              "本请求的规则已用尽步数"};
 static const struct kt_label out_of_time = {"the rules of this request have used up their time",
@@ -61,8 +60,7 @@ static void spend(struct script_set *set, int64_t steps)
 
 static void look_at_time(struct script_set *set)
 {
-    if (set->spent ||
-        set->used_us + clock_monotonic_us() - set->began_us <= SCRIPT_TIME_LIMIT_US)
+    if (set->spent || set->used_us + clock_monotonic_us() - set->began_us <= SCRIPT_TIME_LIMIT_US)
         return;
     set->spent = &out_of_time;
     script_hook_adjust(set);
@@ -113,8 +111,9 @@ _Noreturn void script_stop(lua_State *lua)
     raise_stopped(lua, 1);
 }
 
-/* The cap is over live bytes; churn costs steps, so that building and dropping large texts ends too.
- * A refusal makes Lua collect everything before it gives up, which is dear: hence its price. */
+/* The cap is over live bytes; churn costs steps, so that building and dropping large texts ends
+ * too. A refusal makes Lua collect everything before it gives up, which is dear: hence its price.
+ */
 void *script_allocate(void *owner, void *block, size_t old_size, size_t new_size)
 {
     struct script_set *set = owner;

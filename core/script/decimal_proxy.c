@@ -1,8 +1,8 @@
 /* Exact decimals in rules: userdata with operators.
  *
- * + - are exact; * is exact up to 18 digits after the point; / gives 12 digits (more when an operand
- * has more), rounded half away from zero, without zeros at the end beyond the operands' own. Where
- * Lua would let a float in, an error says what to write instead. */
+ * + - are exact; * is exact up to 18 digits after the point; / gives 12 digits (more when an
+ * operand has more), rounded half away from zero, without zeros at the end beyond the operands'
+ * own. Where Lua would let a float in, an error says what to write instead. */
 #include <lauxlib.h>
 #include <string.h>
 
@@ -38,8 +38,9 @@ struct kt_decimal script_check_decimal(lua_State *lua, int index, bool allow_tex
     if (lua_isinteger(lua, index))
         return kt_decimal_from_int(lua_tointeger(lua, index));
     if (lua_type(lua, index) == LUA_TNUMBER)
-        luaL_error(lua, "%f is a float, which is inexact: write a decimal such as "
-                        "kontor.decimal(\"0.1\")",
+        luaL_error(lua,
+                   "%f is a float, which is inexact: write a decimal such as "
+                   "kontor.decimal(\"0.1\")",
                    lua_tonumber(lua, index));
     if (lua_type(lua, index) == LUA_TSTRING) {
         size_t length;
@@ -188,14 +189,11 @@ static int sign(lua_State *lua)
 void script_open_decimal(lua_State *lua)
 {
     static const luaL_Reg operators[] = {
-        {"__add", add},           {"__sub", subtract},   {"__mul", multiply}, {"__div", divide},
-        {"__unm", negate},        {"__lt", is_less},     {"__le", is_at_most}, {"__eq", is_equal},
-        {"__tostring", to_text},  {"__concat", join},    {NULL, NULL}};
-    static const luaL_Reg methods[] = {{"round", round_to},
-                                       {"abs", absolute},
-                                       {"is_zero", is_zero},
-                                       {"sign", sign},
-                                       {NULL, NULL}};
+        {"__add", add},          {"__sub", subtract}, {"__mul", multiply},  {"__div", divide},
+        {"__unm", negate},       {"__lt", is_less},   {"__le", is_at_most}, {"__eq", is_equal},
+        {"__tostring", to_text}, {"__concat", join},  {NULL, NULL}};
+    static const luaL_Reg methods[] = {
+        {"round", round_to}, {"abs", absolute}, {"is_zero", is_zero}, {"sign", sign}, {NULL, NULL}};
     luaL_newmetatable(lua, DECIMAL);
     luaL_setfuncs(lua, operators, 0);
     luaL_newlib(lua, methods);

@@ -48,9 +48,11 @@ static const char *check_name(lua_State *lua)
     const char *name = lua_tolstring(lua, -1, &length);
     bool plain = length > 0 && length <= KT_LIMIT_NAME;
     for (size_t i = 0; i < length; i++)
-        plain = plain && (strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                 "_-.",
-                                 name[i]) != NULL) && name[i];
+        plain = plain &&
+                (strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                        "_-.",
+                        name[i]) != NULL) &&
+                name[i];
     if (!plain)
         luaL_error(lua, "'%s' is not a rule's name: letters, digits, '.', '_' and '-', at most %d",
                    name, KT_LIMIT_NAME);
@@ -152,8 +154,8 @@ static void add_bind(struct script_set *set, struct script_bind bind)
 {
     for (size_t i = set->bind_count; i-- > 0 && set->binds[i].rule == bind.rule;) {
         const struct script_bind *there = &set->binds[i];
-        bool same_verb = bind.verb ? there->verb && strcmp(there->verb, bind.verb) == 0
-                                   : !there->verb;
+        bool same_verb =
+            bind.verb ? there->verb && strcmp(there->verb, bind.verb) == 0 : !there->verb;
         if (there->entity == bind.entity && there->after == bind.after &&
             there->moment == bind.moment && same_verb)
             return;
@@ -173,8 +175,7 @@ static const char *verb_of(const struct point *point)
 
 static void add_point(struct script_set *set, const struct point *point, uint32_t rule)
 {
-    struct script_bind bind = {
-        .entity = point->entity->name, .after = point->after, .rule = rule};
+    struct script_bind bind = {.entity = point->entity->name, .after = point->after, .rule = rule};
     bool save = strcmp(point->moment, "save") == 0, plain = save;
     for (size_t i = 0; i < KT_COUNT(moment_names); i++) {
         bool named = strcmp(point->moment, moment_names[i]) == 0;

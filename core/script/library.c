@@ -1,5 +1,5 @@
-/* Functions of the string and table libraries that do much work in one instruction: wrapped, so that
- * the work is paid for before it is done. The functions themselves are Lua's. */
+/* Functions of the string and table libraries that do much work in one instruction: wrapped, so
+ * that the work is paid for before it is done. The functions themselves are Lua's. */
 #include <lauxlib.h>
 #include <lualib.h>
 #include <string.h>
@@ -11,10 +11,15 @@
 /* Upvalue: Lua's string.format. */
 static int format(lua_State *lua)
 {
-    const char *at = luaL_checkstring(lua, 1);
-    for (; (at = strchr(at, '%')) != NULL && at[1]; at += 2)
-        if (at[1 + strspn(at + 1, "-+ #0123456789.")] == 'p')
+    size_t size;
+    const char *at = luaL_checklstring(lua, 1, &size);
+    for (const char *end = at + size; at < end; at++) {
+        if (*at != '%')
+            continue;
+        at += 1 + strspn(at + 1, "-+ #0123456789.");
+        if (at < end && *at == 'p')
             luaL_error(lua, "string.format has no %%p in rules");
+    }
     for (int i = 2; i <= lua_gettop(lua); i++) {
         int type = lua_type(lua, i);
         if (type != LUA_TTABLE && type != LUA_TUSERDATA && type != LUA_TFUNCTION &&

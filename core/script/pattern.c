@@ -214,11 +214,11 @@ static const char *match_again(struct pattern *m, const char *at, char digit)
     if (digit == '0' || index >= m->capture_count || m->captures[index].length == CAPTURE_OPEN)
         luaL_error(m->lua, "invalid capture index %%%c in the pattern", digit);
     const struct pattern_capture *capture = &m->captures[index];
-    size_t length = capture->length < 0 ? 0 : (size_t)capture->length;
-    script_charge(m->lua, (int64_t)(length / SCRIPT_STEP_BYTES));
-    if ((size_t)(m->subject_end - at) < length || memcmp(capture->at, at, length) != 0)
+    ptrdiff_t length = capture->length;
+    if (length < 0 || m->subject_end - at < length)
         return NULL;
-    return at + length;
+    script_charge(m->lua, length / SCRIPT_STEP_BYTES);
+    return memcmp(capture->at, at, (size_t)length) == 0 ? at + length : NULL;
 }
 
 /* %f[set]: the change from outside the set to inside. Returns the end of the item or NULL. */
@@ -263,9 +263,8 @@ static const char *match_items(struct pattern *m, const char *at, const char *p)
     while (p < m->text_end) {
         work(m);
         if (*p == '(')
-            return p + 1 < m->text_end && p[1] == ')'
-                       ? open_capture(m, at, p + 2, CAPTURE_POSITION)
-                       : open_capture(m, at, p + 1, CAPTURE_OPEN);
+            return p + 1 < m->text_end && p[1] == ')' ? open_capture(m, at, p + 2, CAPTURE_POSITION)
+                                                      : open_capture(m, at, p + 1, CAPTURE_OPEN);
         if (*p == ')')
             return close_capture(m, at, p + 1);
         if (*p == '$' && p + 1 == m->text_end)

@@ -1,9 +1,9 @@
 /* Records in rules: userdata that reads fields from the msgpack map when asked, so that a rule pays
  * only for what it looks at, and writes them back when it may.
  *
- * A proxy is good while the call that made it runs; afterwards it only raises an error. A record and
- * each of its lines share one struct script_record. Lines are copied on the first write to one of
- * them: until then they may be shared with the old version of the record. */
+ * A proxy is good while the call that made it runs; afterwards it only raises an error. A record
+ * and each of its lines share one struct script_record. Lines are copied on the first write to one
+ * of them: until then they may be shared with the old version of the record. */
 #include <lauxlib.h>
 #include <string.h>
 
@@ -318,8 +318,9 @@ static int read_line(lua_State *lua)
 static int refuse_line(lua_State *lua)
 {
     const struct record_proxy *proxy = check(lua, LINES);
-    return luaL_error(lua, "a rule neither adds, removes nor replaces lines of %s: set fields of a "
-                           "line instead",
+    return luaL_error(lua,
+                      "a rule neither adds, removes nor replaces lines of %s: set fields of a "
+                      "line instead",
                       push_place(lua, proxy));
 }
 
@@ -381,11 +382,10 @@ static void push_params(lua_State *lua, const struct script_call *call)
     for (size_t i = 0; i < transitions->count && fields.count == 0; i++)
         if (strcmp(transitions->at[i].verb, step->verb) == 0)
             fields = transitions->at[i].params;
-    script_push_record(lua, script_record_fixed(call->ctx,
-                                                kt_format(call->ctx, "%s.%s(params)",
-                                                          step->entity->name, step->verb),
-                                                NULL, fields, step->params,
-                                                "step.params cannot be changed"));
+    script_push_record(
+        lua, script_record_fixed(
+                 call->ctx, kt_format(call->ctx, "%s.%s(params)", step->entity->name, step->verb),
+                 NULL, fields, step->params, "step.params cannot be changed"));
 }
 
 static int read_step(lua_State *lua)

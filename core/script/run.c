@@ -103,8 +103,8 @@ static enum kt_status fault(struct script_set *set, const struct script_call *ca
     }
     const char *text, *text_zh;
     if (failed == LUA_ERRMEM) {
-        text = kt_format(ctx, "%s:%d: the rules need more memory than is allowed",
-                         call->rule->file, call->rule->line);
+        text = kt_format(ctx, "%s:%d: the rules need more memory than is allowed", call->rule->file,
+                         call->rule->line);
         text_zh = kt_format(ctx, "%s:%d: 规则所需内存超出限制", call->rule->file, call->rule->line);
     } else if (failed && lua_type(lua, -1) == LUA_TSTRING) {
         size_t length;
@@ -200,8 +200,7 @@ enum kt_status script_run_after(struct script_set *set, struct kt_ctx *ctx,
     call.binds = find(set, step, true, &call.bind_count);
     if (call.bind_count == 0)
         return KT_OK;
-    call.subject =
-        script_record_fixed(ctx, step->entity->name, step->entity, step->entity->decl->fields,
-                            record, fixed_after);
+    call.subject = script_record_fixed(ctx, step->entity->name, step->entity,
+                                       step->entity->decl->fields, record, fixed_after);
     return run(set, &call);
 }

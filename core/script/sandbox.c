@@ -1,8 +1,8 @@
 /* What a rule file can reach: a chosen library, read only, and an environment of its own.
  *
- * Reading a global goes environment -> the file's globals -> library -> error. The environment itself
- * stays empty, so that every assignment comes to assign_global. Nothing here loads code, touches the
- * world, or gets at the tables behind the read-only ones. */
+ * Reading a global goes environment -> the file's globals -> library -> error. The environment
+ * itself stays empty, so that every assignment comes to assign_global. Nothing here loads code,
+ * touches the world, or gets at the tables behind the read-only ones. */
 #include <lauxlib.h>
 #include <lualib.h>
 #include <string.h>
@@ -62,8 +62,8 @@ static int protected_call(lua_State *lua)
     return lua_gettop(lua);
 }
 
-/* The handler runs after unwinding: run by Lua at the place of the error it could be inside the hook,
- * where no hook counts its instructions. */
+/* The handler runs after unwinding: run by Lua at the place of the error it could be inside the
+ * hook, where no hook counts its instructions. */
 static int protected_call_with_handler(lua_State *lua)
 {
     luaL_checktype(lua, 2, LUA_TFUNCTION);
@@ -118,8 +118,8 @@ static int get_metatable(lua_State *lua)
     return 1;
 }
 
-/* Finalizers run at no known time, weak tables change at none: both would make rules differ from run
- * to run. */
+/* Finalizers run at no known time, weak tables change at none: both would make rules differ from
+ * run to run. */
 static int set_metatable(lua_State *lua)
 {
     static const char *const forbidden[] = {"__gc", "__close", "__mode", "__name"};
@@ -191,14 +191,11 @@ static void add_base(lua_State *lua)
 {
     static const char *const kept[] = {"assert", "error",  "ipairs",   "next",
                                        "pairs",  "select", "tonumber", "type"};
-    static const luaL_Reg own[] = {{"pcall", protected_call},
-                                   {"xpcall", protected_call_with_handler},
-                                   {"tostring", to_text},
-                                   {"getmetatable", get_metatable},
-                                   {"setmetatable", set_metatable},
-                                   {"print", script_log},
-                                   {"rule", script_declare},
-                                   {NULL, NULL}};
+    static const luaL_Reg own[] = {
+        {"pcall", protected_call},       {"xpcall", protected_call_with_handler},
+        {"tostring", to_text},           {"getmetatable", get_metatable},
+        {"setmetatable", set_metatable}, {"print", script_log},
+        {"rule", script_declare},        {NULL, NULL}};
     luaL_requiref(lua, LUA_GNAME, luaopen_base, 0);
     pick(lua, kept, KT_COUNT(kept));
     luaL_setfuncs(lua, own, 0);
@@ -207,8 +204,8 @@ static void add_base(lua_State *lua)
 /* The strings' own metatable leads to the chosen functions, too. */
 static void add_string(lua_State *lua)
 {
-    static const char *const kept[] = {"byte", "char", "len", "lower", "rep", "reverse", "sub",
-                                       "upper"};
+    static const char *const kept[] = {"byte", "char",    "len", "lower",
+                                       "rep",  "reverse", "sub", "upper"};
     lua_newtable(lua);
     luaL_requiref(lua, LUA_STRLIBNAME, luaopen_string, 0);
     pick(lua, kept, KT_COUNT(kept));
@@ -228,10 +225,9 @@ static void add_string(lua_State *lua)
 
 static void add_math(lua_State *lua)
 {
-    static const char *const kept[] = {"abs",        "ceil",       "exp",  "floor", "fmod",
-                                       "huge",       "log",        "max",  "min",   "maxinteger",
-                                       "mininteger", "modf",       "pi",   "sqrt",  "tointeger",
-                                       "type",       "ult"};
+    static const char *const kept[] = {
+        "abs",        "ceil",       "exp",  "floor", "fmod", "huge",      "log",  "max", "min",
+        "maxinteger", "mininteger", "modf", "pi",    "sqrt", "tointeger", "type", "ult"};
     lua_newtable(lua);
     luaL_requiref(lua, LUA_MATHLIBNAME, luaopen_math, 0);
     pick(lua, kept, KT_COUNT(kept));
@@ -242,8 +238,8 @@ static void add_math(lua_State *lua)
 
 static void add_utf8(lua_State *lua)
 {
-    static const char *const kept[] = {"char", "charpattern", "codepoint", "codes", "len",
-                                       "offset"};
+    static const char *const kept[] = {"char",  "charpattern", "codepoint",
+                                       "codes", "len",         "offset"};
     lua_newtable(lua);
     luaL_requiref(lua, LUA_UTF8LIBNAME, luaopen_utf8, 0);
     pick(lua, kept, KT_COUNT(kept));

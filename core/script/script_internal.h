@@ -64,15 +64,15 @@ struct script_set {
     size_t bytes_live;
     int64_t steps_left;
     int64_t used_us;
-    int64_t began_us;            /**< Start of the outermost run. */
+    int64_t began_us;             /**< Start of the outermost run. */
     const struct kt_label *spent; /**< Why nothing may run until the budget is given anew. */
-    bool tight;                  /**< The hook fires at every instruction and raises. */
+    bool tight;                   /**< The hook fires at every instruction and raises. */
 
     struct script_call *calls[SCRIPT_DEPTH];
     unsigned depth;
     uint64_t last_serial;
 
-    struct kt_ctx *building;         /**< While files are loaded. */
+    struct kt_ctx *building;        /**< While files are loaded. */
     const struct script_file *file; /**< Being loaded. */
     struct script_rule *rules;
     size_t rule_count;

@@ -32,6 +32,17 @@ static const char *begin(lua_State *lua, const struct pattern *pattern)
     return at > size + 1 ? NULL : pattern->subject + at - 1;
 }
 
+/* Without special characters a pattern is a plain text. */
+static bool is_plain(lua_State *lua)
+{
+    size_t length;
+    const char *text = lua_tolstring(lua, 2, &length);
+    for (size_t i = 0; i < length; i++)
+        if (text[i] && strchr("^$*+?.([%-", text[i]))
+            return false;
+    return true;
+}
+
 static int find_plain(lua_State *lua, const struct pattern *pattern, const char *from)
 {
     size_t length;
@@ -52,7 +63,7 @@ static int search(lua_State *lua, bool positions)
     bool anchored;
     struct pattern pattern = check_pattern(lua, &anchored);
     const char *from = begin(lua, &pattern);
-    if (from && positions && lua_toboolean(lua, 4))
+    if (from && positions && (lua_toboolean(lua, 4) || is_plain(lua)))
         return find_plain(lua, &pattern, from);
     for (; from && from <= pattern.subject_end; from++) {
         const char *end = pattern_match(&pattern, from);
@@ -111,8 +122,7 @@ static int each_match(lua_State *lua)
     struct pattern pattern = check_pattern(lua, &anchored);
     const char *from = begin(lua, &pattern);
     lua_settop(lua, 2);
-    lua_pushinteger(lua, from ? from - pattern.subject
-                              : pattern.subject_end - pattern.subject + 1);
+    lua_pushinteger(lua, from ? from - pattern.subject : pattern.subject_end - pattern.subject + 1);
     lua_pushinteger(lua, -1);
     lua_pushcclosure(lua, next_match, 4);
     return 1;
@@ -212,10 +222,7 @@ static int replace(lua_State *lua)
 
 void script_add_search_functions(lua_State *lua)
 {
-    static const luaL_Reg functions[] = {{"find", find},
-                                         {"match", match},
-                                         {"gmatch", each_match},
-                                         {"gsub", replace},
-                                         {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"find", find}, {"match", match}, {"gmatch", each_match}, {"gsub", replace}, {NULL, NULL}};
     luaL_setfuncs(lua, functions, 0);
 }

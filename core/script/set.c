@@ -50,8 +50,9 @@ static enum kt_status refuse_file(struct kt_ctx *ctx, const struct script_file *
 {
     const char *why = script_clean(ctx, text, length, SCRIPT_ERROR_BYTES);
     bool placed = strncmp(why, file->name, strlen(file->name)) == 0;
-    enum kt_status status = kt_fail(ctx, KT_INVALID, NULL, "rule file %s%s%s", "规则文件有误 %s%s%s",
-                                    placed ? "" : file->name, placed ? "" : ": ", why);
+    enum kt_status status =
+        kt_fail(ctx, KT_INVALID, NULL, "rule file %s%s%s", "规则文件有误 %s%s%s",
+                placed ? "" : file->name, placed ? "" : ": ", why);
     ctx->error.rule = kt_format(ctx, "%s", file->name);
     return status;
 }
@@ -71,9 +72,8 @@ static enum kt_status add_file(struct script_set *set, struct kt_ctx *ctx,
     enum kt_status status = KT_OK;
     if (failed || set->spent) {
         size_t length = 0;
-        const char *text = failed && lua_type(lua, -1) == LUA_TSTRING
-                               ? lua_tolstring(lua, -1, &length)
-                               : NULL;
+        const char *text =
+            failed && lua_type(lua, -1) == LUA_TSTRING ? lua_tolstring(lua, -1, &length) : NULL;
         if (failed == LUA_ERRMEM)
             text = "the rules need more memory than is allowed";
         else if (!text)

@@ -19,7 +19,8 @@ void script_check_alive(lua_State *lua, unsigned depth, uint64_t serial)
 {
     const struct script_set *set = script_of(lua);
     if (depth >= set->depth || set->calls[depth]->serial != serial)
-        luaL_error(lua, "a record was kept from an earlier run: a rule must read it anew each time");
+        luaL_error(lua,
+                   "a record was kept from an earlier run: a rule must read it anew each time");
 }
 
 /* --- From Lua --- */
@@ -157,8 +158,8 @@ static msgpack_object take_date(lua_State *lua, int index, const char *path)
 {
     size_t length;
     kt_date date;
-    const char *text = lua_type(lua, index) == LUA_TSTRING ? lua_tolstring(lua, index, &length)
-                                                           : NULL;
+    const char *text =
+        lua_type(lua, index) == LUA_TSTRING ? lua_tolstring(lua, index, &length) : NULL;
     if (!text || !kt_date_parse(text, length, &date))
         wrong(lua, index, path, "a date such as \"2026-11-23\"");
     return take_text(lua, index, false);

@@ -1,5 +1,5 @@
-/* Lists and maps without declared fields (tags, JSON), shown to rules as they lie in the arena. They
- * cannot be changed in place: a rule builds a table and assigns the whole field. */
+/* Lists and maps without declared fields (tags, JSON), shown to rules as they lie in the arena.
+ * They cannot be changed in place: a rule builds a table and assigns the whole field. */
 #include <lauxlib.h>
 #include <string.h>
 
@@ -85,8 +85,7 @@ static const msgpack_object *find(lua_State *lua, const msgpack_object *value)
                                                                    : NULL;
     }
     size_t length;
-    const char *name =
-        lua_type(lua, 2) == LUA_TSTRING ? lua_tolstring(lua, 2, &length) : NULL;
+    const char *name = lua_type(lua, 2) == LUA_TSTRING ? lua_tolstring(lua, 2, &length) : NULL;
     for (uint32_t i = 0; name && i < value->via.map.size; i++) {
         const msgpack_object *key = &value->via.map.ptr[i].key;
         if (key->type == MSGPACK_OBJECT_STR && key->via.str.size == length &&
@@ -108,8 +107,9 @@ static int read_element(lua_State *lua)
 
 static int refuse_write(lua_State *lua)
 {
-    return luaL_error(lua, "a list read from a record cannot be changed in place: build a table and "
-                           "assign the whole field");
+    return luaL_error(lua,
+                      "a list read from a record cannot be changed in place: build a table and "
+                      "assign the whole field");
 }
 
 static int count(lua_State *lua)

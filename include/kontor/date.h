@@ -23,7 +23,8 @@ KT_EXPORT bool kt_date_parse(const char *text, size_t length, kt_date *out);
 KT_EXPORT size_t kt_date_format(kt_date date, char out[KT_DATE_TEXT_SIZE]);
 KT_EXPORT bool kt_date_from_civil(int year, int month, int day, kt_date *out);
 KT_EXPORT void kt_date_to_civil(kt_date date, int *year, int *month, int *day);
-/** Same day `months` later (or earlier), the last day of the month when there is no such day. */
+/** Same day `months` later (or earlier), the last day of the month when there is no such day.
+ *  Stops at 0001-01-01 and 9999-12-31. */
 KT_EXPORT kt_date kt_date_add_months(kt_date date, int months);
 /** 1 = Monday .. 7 = Sunday (ISO 8601). */
 KT_EXPORT int kt_date_weekday(kt_date date);

@@ -49,7 +49,8 @@ KT_EXPORT bool kt_decimal_parse(const char *text, size_t length, struct kt_decim
  * "-0" is never written; the invalid value gives "invalid". Returns the length without NUL. */
 KT_EXPORT size_t kt_decimal_format(struct kt_decimal value, char out[KT_DECIMAL_TEXT_SIZE]);
 
-/** Exact. The result's scale is the larger of the two. */
+/** Exact. The result's scale is the larger of the two, or less where only zeros would be lost to
+ *  keep within 38 digits. */
 KT_EXPORT struct kt_decimal kt_decimal_add(struct kt_decimal a, struct kt_decimal b);
 KT_EXPORT struct kt_decimal kt_decimal_sub(struct kt_decimal a, struct kt_decimal b);
 KT_EXPORT struct kt_decimal kt_decimal_neg(struct kt_decimal a);
@@ -66,11 +67,12 @@ KT_EXPORT struct kt_decimal kt_decimal_mul_div(struct kt_decimal a, struct kt_de
 /** To `scale` digits: rounds when there are more, pads with zeros when there are fewer. */
 KT_EXPORT struct kt_decimal kt_decimal_round(struct kt_decimal value, int scale);
 
-/** Drop trailing zeros after the point, but keep at least `min_scale` digits. */
+/** Drop trailing zeros after the point, but keep at least `min_scale` digits; never adds any. */
 KT_EXPORT struct kt_decimal kt_decimal_trim(struct kt_decimal value, int min_scale);
 
 /** -1, 0, 1 by value (2.0 equals 2). An invalid operand sorts below everything. */
 KT_EXPORT int kt_decimal_compare(struct kt_decimal a, struct kt_decimal b);
+/** The smaller; the invalid value when either is. */
 KT_EXPORT struct kt_decimal kt_decimal_min(struct kt_decimal a, struct kt_decimal b);
 
 /** Split `total` in proportion to `weights` (none negative, not all zero) into `count` parts of

@@ -194,13 +194,16 @@ static enum kt_status book_on_order(struct kt_ctx *ctx, uint64_t order_id, const
     struct kt_list *lines = kt_list_new(ctx);
     bool complete = true;
     for (size_t i = 0; i < count; i++) {
-        struct kt_map *line = kt_map_new(ctx); /* The rest of the line stays as it is. */
+        complete = complete && kt_decimal_compare(loads[i].sent, loads[i].open) >= 0;
+        if (kt_decimal_is_zero(loads[i].sent)) {
+            kt_list_add(lines, *loads[i].line);
+            continue;
+        }
+        struct kt_map *line = kt_map_copy(ctx, loads[i].line);
         struct kt_decimal delivered =
             kt_decimal_add(kt_get_decimal(loads[i].line, "delivered"), loads[i].sent);
-        kt_map_set_id(line, "id", loads[i].id);
         kt_map_set_decimal(line, "delivered", kt_decimal_trim(delivered, 0));
         kt_list_add(lines, line->object);
-        complete = complete && kt_decimal_compare(loads[i].sent, loads[i].open) >= 0;
     }
     struct kt_map *values = kt_map_new(ctx);
     kt_map_set(values, "lines", lines->object);

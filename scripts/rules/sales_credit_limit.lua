@@ -10,15 +10,14 @@ rule{
         if not kontor.enabled("finance") or not customer.credit_limit then
             return
         end
-        local owed = kontor.total("finance.open_receivables", customer.party).open
+        local owed = kontor.total("finance.open_receivables", customer.party).open:round(2)
         if owed + order.total > customer.credit_limit then
             kontor.deny("the credit limit of " .. customer.name .. " is "
-                .. tostring(customer.credit_limit) .. ": " .. tostring(owed)
-                .. " open and " .. tostring(order.total) .. " of this order exceed it", {
+                .. customer.credit_limit .. ": " .. owed .. " open and " .. order.total
+                .. " of this order exceed it", {
                 field = "total",
-                message_zh = customer.name .. " 的信用额度为 " .. tostring(customer.credit_limit)
-                    .. "，应收 " .. tostring(owed) .. " 加本订单 " .. tostring(order.total)
-                    .. " 已超出",
+                message_zh = customer.name .. " 的信用额度为 " .. customer.credit_limit
+                    .. "，应收 " .. owed .. " 加本订单 " .. order.total .. " 已超出",
             })
         end
     end,

@@ -166,6 +166,8 @@ class Books:
         self.test.assertEqual(expected, found, what)
 
     def check(self):
+        found = self.client.call("system.check")
+        self.equal([], found["problems"], "indexes, references, totals")
         self.ledger()
         self.stock()
         for order in self.orders.values():

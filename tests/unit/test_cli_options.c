@@ -145,6 +145,10 @@ static void test_wrong_usage(void **state)
     (void)state;
     static const char *const lines[] = {
         "kontor --nothing",
+        "kontor --password x test x",
+        "kontor --dat d test x",
+        "kontor test x --tex t",
+        "kontor test x --tex=t",
         "kontor --data",
         "kontor --lang fr test x",
         "kontor --json=yes test x",

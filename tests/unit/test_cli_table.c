@@ -181,6 +181,14 @@ static void test_lists_inside_cells_are_counted(void **state)
                  "n  lines    tags\n"
                  "-  -------  ----\n"
                  "1  2 items  x, y\n");
+    /* Declared things go by their names. */
+    assert_table(
+        *state,
+        "[{\"n\": 1, \"choices\": [{\"name\": \"a\", \"label\": {\"en\": \"A\", \"zh\": \"甲\"}},"
+        "{\"name\": \"b\", \"label\": {\"en\": \"B\", \"zh\": \"乙\"}}]}]",
+        "n  choices\n"
+        "-  -------\n"
+        "1  a, b\n");
 }
 
 static void test_small_answers(void **state)

@@ -1,0 +1,241 @@
+/* When a new version of a module declares an index or a total, records are there already that were
+ * never entered. So each entity keeps a list of the declarations it is in step with; what is not in
+ * it is emptied and built from the records. What is no longer declared leaves the list, as nobody
+ * keeps it in step: should it come back, it is built anew. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "record/record_internal.h"
+
+struct build {
+    struct kt_ctx *ctx;
+    const struct schema_entity *entity;
+    const struct schema_index **indexes;
+    size_t index_count;
+    const struct schema_total **totals;
+    size_t total_count;
+    msgpack_zone *scratch; /**< One record at a time. */
+    uint64_t records;
+};
+
+/* --- Declarations as text: equal text, equal rows --- */
+
+static const char *path_text(struct kt_ctx *ctx, const char *before, const struct schema_path *path)
+{
+    if (!path->field)
+        return kt_format(ctx, "%s -", before);
+    return kt_format(ctx, "%s %s%s%s:%d", before, path->field->decl->name, path->line ? "." : "",
+                     path->line ? path->line->decl->name : "",
+                     (int)(path->line ? path->line : path->field)->decl->type);
+}
+
+static const char *index_text(struct kt_ctx *ctx, const struct schema_index *index)
+{
+    const char *text = index->unique ? "unique" : "index";
+    for (size_t i = 0; i < index->path_count; i++)
+        text = path_text(ctx, text, &index->paths[i]);
+    return text;
+}
+
+static const char *total_text(struct kt_ctx *ctx, const struct schema_total *total)
+{
+    const struct kt_total *decl = total->decl;
+    const char *text = kt_format(ctx, "total %s", decl->name);
+    if (decl->when)
+        text = kt_format(ctx, "%s when %s", text, decl->when);
+    for (size_t i = 0; decl->when && i < decl->is.count; i++)
+        text = kt_format(ctx, "%s %s", text, decl->is.at[i]);
+    for (size_t l = 0; l < decl->leg_count; l++) {
+        const struct schema_leg *leg = &total->legs[l];
+        text = kt_format(ctx, "%s by", text);
+        for (size_t i = 0; i < total->by_count; i++)
+            text = kt_format(ctx, "%s/%d", path_text(ctx, text, &leg->by[i]), (int)leg->cut[i]);
+        text = kt_format(ctx, "%s sum", text);
+        for (size_t i = 0; i < decl->measure_count; i++)
+            text = path_text(ctx, kt_format(ctx, "%s %s", text, leg->minus[i] ? "less" : "plus"),
+                             &leg->measures[i]);
+    }
+    return text;
+}
+
+static bool has_text(const msgpack_object *list, const char *text)
+{
+    size_t length = strlen(text);
+    for (uint32_t i = 0; list->type == MSGPACK_OBJECT_ARRAY && i < list->via.array.size; i++) {
+        const msgpack_object *item = &list->via.array.ptr[i];
+        if (item->type == MSGPACK_OBJECT_STR && item->via.str.size == length &&
+            memcmp(item->via.str.ptr, text, length) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* --- Emptying and filling --- */
+
+static enum kt_status wipe(struct kt_ctx *ctx, char space, uint32_t number)
+{
+    struct key prefix;
+    struct store_cursor *cursor;
+    struct store_slice found;
+    key_begin(&prefix, space);
+    key_add_u32(&prefix, number);
+    if (store_cursor_open(ctx->txn, &cursor) != KT_OK)
+        return record_store_failed(ctx, KT_INTERNAL);
+    enum kt_status status = KT_OK;
+    while (status == KT_OK && store_seek(cursor, key_slice(&prefix), &found, NULL) == KT_OK &&
+           key_has_prefix(found, key_slice(&prefix))) {
+        char copy[STORE_KEY_MAX];
+        memcpy(copy, found.at, found.size);
+        status = store_del(ctx->txn, (struct store_slice){copy, found.size});
+    }
+    store_cursor_close(cursor);
+    return status == KT_OK ? KT_OK : record_store_failed(ctx, status);
+}
+
+static enum kt_status wipe_all(const struct build *build)
+{
+    for (size_t i = 0; i < build->index_count; i++) {
+        KT_TRY(wipe(build->ctx, SPACE_INDEX, build->indexes[i]->number));
+        KT_TRY(wipe(build->ctx, SPACE_UNIQUE, build->indexes[i]->number));
+    }
+    for (size_t i = 0; i < build->total_count; i++)
+        KT_TRY(wipe(build->ctx, SPACE_TOTAL, build->totals[i]->number));
+    return KT_OK;
+}
+
+static enum kt_status enter(const struct build *build, uint64_t id, struct store_slice bytes)
+{
+    struct kt_ctx *ctx = build->ctx;
+    msgpack_object record;
+    KT_TRY(context_unpack(ctx, bytes.at, bytes.size, true, &record));
+    for (size_t i = 0; i < build->index_count; i++)
+        KT_TRY(record_index_add(ctx, build->indexes[i], id, &record));
+    for (size_t i = 0; i < build->total_count; i++)
+        KT_TRY(record_total_add(ctx, build->totals[i], &record));
+    return KT_OK;
+}
+
+static enum kt_status enter_in_scratch(const struct build *build, uint64_t id,
+                                       struct store_slice bytes)
+{
+    struct kt_ctx *ctx = build->ctx;
+    msgpack_zone *arena = ctx->arena;
+    size_t used = ctx->arena_used;
+    ctx->arena = build->scratch;
+    enum kt_status status = enter(build, id, bytes);
+    ctx->arena = arena;
+    if (status == KT_OK)
+        ctx->arena_used = used;
+    else
+        context_error_keep(ctx);
+    msgpack_zone_clear(build->scratch);
+    return status;
+}
+
+/* Writing moves what a cursor stands on, so each record is sought by its id. */
+static enum kt_status fill(struct build *build)
+{
+    struct kt_ctx *ctx = build->ctx;
+    struct key prefix, next;
+    struct store_cursor *cursor;
+    struct store_slice found, bytes;
+    key_begin(&prefix, SPACE_RECORD);
+    key_add_u32(&prefix, build->entity->number);
+    if (store_cursor_open(ctx->txn, &cursor) != KT_OK)
+        return record_store_failed(ctx, KT_INTERNAL);
+    next = prefix;
+    enum kt_status status = KT_OK;
+    while (status == KT_OK && store_seek(cursor, key_slice(&next), &found, &bytes) == KT_OK &&
+           key_has_prefix(found, key_slice(&prefix))) {
+        uint64_t id = record_key_id(found);
+        status = enter_in_scratch(build, id, bytes);
+        record_key(&next, build->entity, id + 1);
+        build->records++;
+    }
+    store_cursor_close(cursor);
+    return status;
+}
+
+/* --- One entity --- */
+
+static void add_text(struct kt_list *list, const msgpack_object *kept, const char *text,
+                     bool *missing)
+{
+    *missing = !has_text(kept, text);
+    kt_list_add(list, kt_text(text));
+}
+
+/* What the entity should be in step with; what of it is missing goes into `build`. */
+static struct kt_list *compare(struct build *build, const msgpack_object *kept)
+{
+    struct kt_ctx *ctx = build->ctx;
+    const struct schema_entity *entity = build->entity;
+    struct kt_list *wanted = kt_list_new(ctx);
+    bool missing;
+    build->indexes = kt_alloc(ctx, sizeof(const struct schema_index *) * entity->index_count);
+    build->totals = kt_alloc(ctx, sizeof(const struct schema_total *) * entity->total_count);
+    for (size_t i = 0; i < entity->index_count; i++) {
+        add_text(wanted, kept, index_text(ctx, &entity->indexes[i]), &missing);
+        if (missing)
+            build->indexes[build->index_count++] = &entity->indexes[i];
+    }
+    for (size_t i = 0; i < entity->total_count; i++) {
+        add_text(wanted, kept, total_text(ctx, entity->totals[i]), &missing);
+        if (missing)
+            build->totals[build->total_count++] = entity->totals[i];
+    }
+    return wanted;
+}
+
+static enum kt_status keep(struct kt_ctx *ctx, const struct key *key, const msgpack_object *list)
+{
+    msgpack_sbuffer buffer;
+    msgpack_packer packer;
+    msgpack_sbuffer_init(&buffer);
+    msgpack_packer_init(&packer, &buffer, msgpack_sbuffer_write);
+    msgpack_pack_object(&packer, *list);
+    enum kt_status status =
+        store_put(ctx->txn, key_slice(key), (struct store_slice){buffer.data, buffer.size});
+    msgpack_sbuffer_destroy(&buffer);
+    return status == KT_OK ? KT_OK : record_store_failed(ctx, status);
+}
+
+static enum kt_status refresh(struct kt_ctx *ctx, const struct schema_entity *entity,
+                              msgpack_zone *scratch)
+{
+    struct build build = {.ctx = ctx, .entity = entity, .scratch = scratch};
+    struct key key;
+    struct store_slice bytes;
+    msgpack_object kept = kt_nil();
+    key_begin(&key, SPACE_KEPT);
+    key_add_u32(&key, entity->number);
+    enum kt_status status = store_get(ctx->txn, key_slice(&key), &bytes);
+    if (status == KT_OK)
+        KT_TRY(context_unpack(ctx, bytes.at, bytes.size, true, &kept));
+    else if (status != KT_NOT_FOUND)
+        return record_store_failed(ctx, status);
+    struct kt_list *wanted = compare(&build, &kept);
+    if (kt_equal(&wanted->object, &kept))
+        return KT_OK;
+    if (build.index_count + build.total_count) {
+        KT_TRY(wipe_all(&build));
+        KT_TRY(fill(&build));
+    }
+    if (build.records)
+        log_info("built entity=%s indexes=%zu totals=%zu records=%llu", entity->name,
+                 build.index_count, build.total_count, (unsigned long long)build.records);
+    return keep(ctx, &key, &wanted->object);
+}
+
+enum kt_status record_refresh(struct kt_ctx *ctx)
+{
+    msgpack_zone *scratch = msgpack_zone_new(16384);
+    if (!scratch)
+        abort();
+    enum kt_status status = KT_OK;
+    for (size_t i = 0; i < ctx->schema->entity_count && status == KT_OK; i++)
+        status = refresh(ctx, &ctx->schema->entities[i], scratch);
+    msgpack_zone_free(scratch);
+    return status == KT_OK ? context_check_memory(ctx) : status;
+}
