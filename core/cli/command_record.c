@@ -309,7 +309,7 @@ static enum cli_exit build_where(struct cli *cli, const struct search *search, m
 static enum cli_exit build_search(struct cli *cli, const struct search *search,
                                   struct build_map *params)
 {
-    msgpack_object where;
+    msgpack_object where = build_array(cli->zone, 0);
     msgpack_object after = build_nil();
     enum cli_exit code = build_where(cli, search, &where);
     if (code == CLI_OK && search->after)

@@ -66,7 +66,7 @@ static enum cli_exit add_file(struct bundle *bundle, const char *path, const cha
     if (bundle->size_bytes > KT_LIMIT_MESSAGE_BYTES - (KT_LIMIT_MESSAGE_BYTES >> 4))
         return cli_fail(cli, CLI_REFUSED, "the files are too large for one push: push in parts",
                         "文件总量过大，请分批推送");
-    msgpack_object text;
+    msgpack_object text = build_nil();
     enum cli_exit code = read_file(bundle, path, (size_t)status.st_size, &text);
     if (code != CLI_OK)
         return code;

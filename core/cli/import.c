@@ -178,6 +178,7 @@ static enum cli_exit send_rows(struct import *import, size_t from, size_t to,
                                struct client_reply *reply)
 {
     char request_id[64];
+    *reply = (struct client_reply){.result = build_nil()};
     msgpack_zone *zone = msgpack_zone_new(MSGPACK_ZONE_CHUNK_SIZE);
     if (!zone)
         return cli_fail(import->cli, CLI_REFUSED, "out of memory", "内存不足");

@@ -185,7 +185,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     enum cli_exit code = cli_global_options(&cli, argc, argv, &help, &version);
     if (code != CLI_OK)
-        return code;
+        return (int)code;
     if (version) {
         puts("kontor " KONTOR_VERSION);
         return end_output(&cli, CLI_OK);

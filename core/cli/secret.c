@@ -62,8 +62,9 @@ static enum key press(struct cli_secret *secret, size_t *length, unsigned char b
     }
 }
 
-/* With signals off too: ^C must not leave a terminal without echo. */
-static enum key read_keys(int fd, struct cli_secret *secret)
+/* With signals off too: ^C must not leave a terminal without echo. The prompt comes after the echo
+ * is off and what was typed before is dropped: whoever sees it can type. */
+static enum key read_keys(int fd, const char *prompt, struct cli_secret *secret)
 {
     struct termios before;
     if (tcgetattr(fd, &before) != 0)
@@ -74,6 +75,7 @@ static enum key read_keys(int fd, struct cli_secret *secret)
     quiet.c_cc[VTIME] = 0;
     if (tcsetattr(fd, TCSAFLUSH, &quiet) != 0)
         return KEY_STOP;
+    (void)!write(fd, prompt, strlen(prompt));
     size_t length = 0;
     enum key key = KEY_TAKEN;
     while (key == KEY_TAKEN) {
@@ -98,8 +100,7 @@ enum cli_exit cli_secret_prompt(const struct cli *cli, const char *prompt,
             cli, CLI_LOGIN,
             "no terminal to ask for a password: use --password-stdin or KONTOR_PASSWORD",
             "没有终端可输入密码：请使用 --password-stdin 或 KONTOR_PASSWORD");
-    (void)!write(fd, prompt, strlen(prompt));
-    enum key key = read_keys(fd, secret);
+    enum key key = read_keys(fd, prompt, secret);
     close(fd);
     if (key == KEY_DONE)
         return CLI_OK;

@@ -190,6 +190,9 @@ static enum kt_status add_index(struct builder *builder, struct schema_entity *e
     *index = (struct schema_index){.entity = entity, .unique = unique, .path_count = count};
     index->name = join(builder, entity->name, "#", name);
     const struct schema_field *list = NULL;
+    for (const struct schema_index *other = entity->indexes; other < index; other++)
+        if (strcmp(other->name, index->name) == 0)
+            return refuse(builder, "index %s is declared twice", index->name);
     for (size_t i = 0; i < count; i++) {
         index->paths[i] = paths[i];
         if (!paths[i].line && paths[i].field->decl->type != KT_TAGS)

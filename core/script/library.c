@@ -6,7 +6,7 @@
 
 #include "script/script_internal.h"
 
-/* --- string.format: no addresses --- */
+/* --- string: no addresses, no giants --- */
 
 /* Upvalue: Lua's string.format. */
 static int format(lua_State *lua)
@@ -31,12 +31,28 @@ static int format(lua_State *lua)
     return lua_tocfunction(lua, lua_upvalueindex(1))(lua);
 }
 
+/* Upvalue: Lua's string.rep, which would build the text before the allocator could refuse it. */
+static int repeat(lua_State *lua)
+{
+    size_t length, between;
+    luaL_checklstring(lua, 1, &length);
+    luaL_optlstring(lua, 3, "", &between);
+    lua_Integer times = luaL_checkinteger(lua, 2);
+    size_t each = length + between;
+    if (times > 0 && each > 0 && (lua_Unsigned)times > SCRIPT_TEXT_BYTES / each)
+        luaL_error(lua, "the repeated text would be longer than %d bytes", (int)SCRIPT_TEXT_BYTES);
+    return lua_tocfunction(lua, lua_upvalueindex(1))(lua);
+}
+
 void script_add_string_library(lua_State *lua)
 {
     luaL_requiref(lua, LUA_STRLIBNAME, luaopen_string, 0);
     lua_getfield(lua, -1, "format");
     lua_pushcclosure(lua, format, 1);
     lua_setfield(lua, -3, "format");
+    lua_getfield(lua, -1, "rep");
+    lua_pushcclosure(lua, repeat, 1);
+    lua_setfield(lua, -3, "rep");
     lua_pop(lua, 1);
 }
 

@@ -204,8 +204,7 @@ static void add_base(lua_State *lua)
 /* The strings' own metatable leads to the chosen functions, too. */
 static void add_string(lua_State *lua)
 {
-    static const char *const kept[] = {"byte", "char",    "len", "lower",
-                                       "rep",  "reverse", "sub", "upper"};
+    static const char *const kept[] = {"byte", "char", "len", "lower", "reverse", "sub", "upper"};
     lua_newtable(lua);
     luaL_requiref(lua, LUA_STRLIBNAME, luaopen_string, 0);
     pick(lua, kept, KT_COUNT(kept));

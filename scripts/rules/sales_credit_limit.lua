@@ -12,12 +12,13 @@ rule{
         end
         local owed = kontor.total("finance.open_receivables", customer.party).open:round(2)
         if owed + order.total > customer.credit_limit then
-            kontor.deny("the credit limit of " .. customer.name .. " is "
-                .. customer.credit_limit .. ": " .. owed .. " open and " .. order.total
-                .. " of this order exceed it", {
+            local limit, open = tostring(customer.credit_limit), tostring(owed)
+            local total = tostring(order.total)
+            kontor.deny("the credit limit of " .. customer.name .. " is " .. limit .. ": " .. open
+                .. " open and " .. total .. " of this order exceed it", {
                 field = "total",
-                message_zh = customer.name .. " 的信用额度为 " .. customer.credit_limit
-                    .. "，应收 " .. owed .. " 加本订单 " .. order.total .. " 已超出",
+                message_zh = customer.name .. " 的信用额度为 " .. limit .. "，应收 " .. open
+                    .. " 加本订单 " .. total .. " 已超出",
             })
         end
     end,

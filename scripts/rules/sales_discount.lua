@@ -9,10 +9,11 @@ rule{
         local limit = kontor.decimal(kontor.setting("sales.discount_limit", "10"))
         if order.discount_max > limit and not order.approved_by
             and not kontor.has_role("sales.manager") then
-            kontor.deny("a discount of " .. order.discount_max
+            local discount = tostring(order.discount_max)
+            kontor.deny("a discount of " .. discount
                 .. " % needs the approval of a sales manager", {
                 field = "discount_max",
-                message_zh = "折扣 " .. order.discount_max .. "% 须由销售经理审批",
+                message_zh = "折扣 " .. discount .. "% 须由销售经理审批",
             })
         end
     end,

@@ -1,127 +1,250 @@
-/* A fuzz target without a fuzzer: runs every file of the corpus folder, then mutations of them from
- * a fixed seed for a bounded time. Under libFuzzer (clang -fsanitize=fuzzer) leave this file out.
+/* A main for fuzz targets where there is no libFuzzer: runs every file of a corpus folder as it is,
+ * then mutations of them drawn from a fixed seed, for a few seconds.
  *
- *     fuzz_frame CORPUS [SECONDS [SEED]]
- */
+ *     fuzz_NAME FOLDER [SECONDS [SEED]]
+ *
+ * The input that is being run is written down when the target crashes, so that it can join the
+ * corpus. */
 #include <dirent.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
-#define INPUT_MAX  65536u
-#define CORPUS_MAX 256u
-#define ROUNDS_MAX 200000u
+#define INPUT_MOST ((size_t)1 << 16)
+#define FILES_MOST 500
+/* Mutations of one file before the next has its turn, and of each at most. */
+#define TURN        50
+#define MOST_OF_ONE 4000
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
 struct input {
+    char name[256];
     uint8_t *bytes;
     size_t size;
 };
 
-static uint64_t state;
+struct corpus {
+    struct input inputs[FILES_MOST];
+    size_t count;
+};
 
-/* xorshift64* (Vigna, 2016). */
-static uint32_t next_random(uint32_t below)
+static struct corpus corpus;
+static uint8_t running[INPUT_MOST];
+static size_t running_size;
+static uint64_t random_state;
+
+/* xorshift64*: good enough to pick bytes, and the same everywhere. */
+static uint64_t next_random(void)
 {
-    state ^= state >> 12;
-    state ^= state << 25;
-    state ^= state >> 27;
-    return (uint32_t)((state * 2685821657736338717ULL) >> 32) % below;
+    random_state ^= random_state >> 12;
+    random_state ^= random_state << 25;
+    random_state ^= random_state >> 27;
+    return random_state * UINT64_C(2685821657736338717);
 }
 
-/* On the heap and of exact size, so that a sanitizer sees a read past its end. */
+static size_t below(size_t limit)
+{
+    return limit ? (size_t)(next_random() % limit) : 0;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    return (int64_t)at.tv_sec * 1000 + at.tv_nsec / 1000000;
+}
+
+/* --- What a crash leaves --- */
+
+static void write_all(int file, const void *bytes, size_t size)
+{
+    const char *at = bytes;
+    while (size > 0) {
+        ssize_t done = write(file, at, size);
+        if (done <= 0)
+            return;
+        at += done;
+        size -= (size_t)done;
+    }
+}
+
+static void on_crash(int signal_number)
+{
+    char name[] = "/tmp/fuzz-crash-XXXXXX";
+    int file = mkstemp(name);
+    if (file >= 0)
+        write_all(file, running, running_size);
+    static const char said[] = "\nthe input that crashed is in ";
+    write_all(STDERR_FILENO, said, sizeof said - 1);
+    write_all(STDERR_FILENO, name, sizeof name - 1);
+    write_all(STDERR_FILENO, "\n", 1);
+    signal(signal_number, SIG_DFL);
+    raise(signal_number);
+}
+
+/* --- Inputs --- */
+
+static int read_input(const char *folder, const char *name, struct input *input)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        return -1;
+    input->bytes = malloc(INPUT_MOST);
+    if (!input->bytes)
+        abort();
+    input->size = fread(input->bytes, 1, INPUT_MOST, file);
+    snprintf(input->name, sizeof input->name, "%s", name);
+    int failed = ferror(file);
+    fclose(file);
+    return failed ? -1 : 0;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct input *)a)->name, ((const struct input *)b)->name);
+}
+
+static int read_corpus(const char *folder)
+{
+    DIR *there = opendir(folder);
+    if (!there)
+        return -1;
+    for (struct dirent *entry; (entry = readdir(there)) != NULL && corpus.count < FILES_MOST;)
+        if (entry->d_name[0] != '.' &&
+            read_input(folder, entry->d_name, &corpus.inputs[corpus.count]) == 0)
+            corpus.count++;
+    closedir(there);
+    qsort(corpus.inputs, corpus.count, sizeof *corpus.inputs, by_name);
+    return 0;
+}
+
 static void run(const uint8_t *bytes, size_t size)
 {
-    uint8_t *copy = malloc(size ? size : 1);
-    if (!copy)
+    if (bytes != running && size)
+        memcpy(running, bytes, size);
+    running_size = size;
+    /* Exactly its size, so that a sanitizer sees the first byte read too far. */
+    uint8_t *exact = malloc(size ? size : 1);
+    if (!exact)
         abort();
-    memcpy(copy, bytes, size);
-    LLVMFuzzerTestOneInput(copy, size);
-    free(copy);
+    if (size)
+        memcpy(exact, running, size);
+    (void)LLVMFuzzerTestOneInput(exact, size);
+    free(exact);
 }
 
-static size_t load(const char *folder, struct input *corpus)
+/* --- Mutations of `running` --- */
+
+static void set_byte(void)
+{
+    static const uint8_t telling[] = {0, 1, 0x7f, 0x80, 0xc0, 0xd9, 0xdd, 0xdf, 0xff, '(', '"', 10};
+    if (running_size)
+        running[below(running_size)] =
+            below(2) ? telling[below(sizeof telling)] : (uint8_t)next_random();
+}
+
+static void flip_bit(void)
+{
+    if (running_size)
+        running[below(running_size)] ^= (uint8_t)(1u << below(8));
+}
+
+static void cut_out(void)
+{
+    size_t at = below(running_size), length = below(running_size - at + 1);
+    if (length > 32 && below(4))
+        length = below(32);
+    memmove(running + at, running + at + length, running_size - at - length);
+    running_size -= length;
+}
+
+/* A piece of any input goes in at any place. */
+static void splice(void)
+{
+    const struct input *from = &corpus.inputs[below(corpus.count)];
+    size_t at = below(running_size + 1), start = below(from->size);
+    size_t length = below(from->size - start + 1);
+    if (length > 64 && below(4))
+        length = below(64);
+    if (running_size + length > INPUT_MOST)
+        return;
+    memmove(running + at + length, running + at, running_size - at);
+    memcpy(running + at, from->bytes + start, length);
+    running_size += length;
+}
+
+static void repeat(void)
+{
+    size_t at = below(running_size), length = below(running_size - at + 1);
+    if (length > 64)
+        length = below(64);
+    if (running_size + length > INPUT_MOST)
+        return;
+    memmove(running + at + length, running + at, running_size - at);
+    running_size += length;
+}
+
+static void shorten(void)
+{
+    running_size = below(running_size + 1);
+}
+
+static void mutate(const struct input *input)
+{
+    static void (*const ways[])(void) = {set_byte, set_byte, flip_bit, cut_out,
+                                         splice,   splice,   repeat,   shorten};
+    if (input->size)
+        memcpy(running, input->bytes, input->size);
+    running_size = input->size;
+    for (size_t times = 1 + below(4); times > 0; times--)
+        ways[below(sizeof ways / sizeof *ways)]();
+}
+
+static size_t run_mutations(int64_t until_ms)
 {
     size_t count = 0;
-    DIR *open_folder = opendir(folder);
-    if (!open_folder)
-        return 0;
-    for (struct dirent *entry; count < CORPUS_MAX && (entry = readdir(open_folder));) {
-        char path[4096];
-        snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
-        FILE *file = entry->d_name[0] == '.' ? NULL : fopen(path, "rb");
-        if (!file)
-            continue;
-        corpus[count].bytes = malloc(INPUT_MAX);
-        if (!corpus[count].bytes)
-            abort();
-        corpus[count].size = fread(corpus[count].bytes, 1, INPUT_MAX, file);
-        count++;
-        fclose(file);
-    }
-    closedir(open_folder);
+    for (size_t round = 0; round < MOST_OF_ONE / TURN; round++)
+        for (size_t i = 0; i < corpus.count; i++)
+            for (size_t turn = 0; turn < TURN; turn++) {
+                if (now_ms() >= until_ms)
+                    return count;
+                mutate(&corpus.inputs[i]);
+                run(running, running_size);
+                count++;
+            }
     return count;
-}
-
-/* Flip, overwrite, cut, repeat a stretch, or splice in a stretch of another input. */
-static size_t mutate(uint8_t *bytes, size_t size, const struct input *other)
-{
-    uint32_t at = size ? next_random((uint32_t)size) : 0;
-    size_t stretch = 1 + next_random(16);
-    switch (size ? next_random(5) : 4) {
-    case 0:
-        bytes[at] ^= (uint8_t)(1u << next_random(8));
-        return size;
-    case 1:
-        bytes[at] = (uint8_t)next_random(256);
-        return size;
-    case 2:
-        return at;
-    case 3:
-        stretch = stretch > size - at ? size - at : stretch;
-        if (size + stretch > INPUT_MAX)
-            return size;
-        memmove(bytes + at + stretch, bytes + at, size - at);
-        return size + stretch;
-    default:
-        stretch = stretch > other->size ? other->size : stretch;
-        if (at + stretch > INPUT_MAX)
-            return size;
-        if (stretch)
-            memcpy(bytes + at, other->bytes + next_random((uint32_t)(other->size - stretch + 1)),
-                   stretch);
-        return at + stretch > size ? at + stretch : size;
-    }
 }
 
 int main(int argc, char **argv)
 {
-    static struct input corpus[CORPUS_MAX];
-    static uint8_t work[INPUT_MAX];
-    size_t count = argc > 1 ? load(argv[1], corpus) : 0;
-    long seconds = argc > 2 ? strtol(argv[2], NULL, 10) : 3;
-    state = argc > 3 ? strtoull(argv[3], NULL, 10) | 1 : 20261123;
-    if (count == 0) {
-        fprintf(stderr, "no corpus: give a folder with inputs\n");
+    static const int crashes[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+    if (argc < 2 || argc > 4) {
+        fprintf(stderr, "usage: %s FOLDER [SECONDS [SEED]]\n", argv[0]);
         return 2;
     }
-    for (size_t i = 0; i < count; i++)
-        run(corpus[i].bytes, corpus[i].size);
-    time_t until = time(NULL) + seconds;
-    unsigned rounds = 0;
-    for (; rounds < ROUNDS_MAX && time(NULL) < until; rounds++) {
-        const struct input *from = &corpus[next_random((uint32_t)count)];
-        size_t size = from->size;
-        memcpy(work, from->bytes, size);
-        for (uint32_t i = 1 + next_random(8); i > 0; i--)
-            size = mutate(work, size, &corpus[next_random((uint32_t)count)]);
-        run(work, size);
+    double seconds = argc > 2 ? strtod(argv[2], NULL) : 3;
+    uint64_t seed = argc > 3 ? strtoull(argv[3], NULL, 10) : 1;
+    random_state = seed * UINT64_C(0x9E3779B97F4A7C15) + 1;
+    if (read_corpus(argv[1]) != 0 || corpus.count == 0) {
+        fprintf(stderr, "%s: no inputs in %s\n", argv[0], argv[1]);
+        return 1;
     }
-    printf("%zu inputs and %u mutations of them\n", count, rounds);
-    for (size_t i = 0; i < count; i++)
-        free(corpus[i].bytes);
+    for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++)
+        signal(crashes[i], on_crash);
+    int64_t from = now_ms();
+    for (size_t i = 0; i < corpus.count; i++)
+        run(corpus.inputs[i].bytes, corpus.inputs[i].size);
+    size_t mutations = run_mutations(from + (int64_t)(seconds * 1000));
+    printf("%zu files and %zu mutations of them, seed %llu, %.1f s: nothing broke\n", corpus.count,
+           mutations, (unsigned long long)seed, (double)(now_ms() - from) / 1000);
+    for (size_t i = 0; i < corpus.count; i++)
+        free(corpus.inputs[i].bytes);
     return 0;
 }

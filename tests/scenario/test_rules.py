@@ -6,7 +6,7 @@ import pathlib
 import re
 import tempfile
 
-from kontor_test import ALL_MODULES, RULES, KontorCase, main
+from kontor_test import ALL_MODULES, RULES, KontorCase, KontorError, main
 
 NOTE_RULE = """\
 -- An order carries a note.
@@ -198,6 +198,58 @@ class Rules(KontorCase):
     def test_endless_pattern(self):
         # A budget of steps alone does not see the time inside one library call.
         self.endless('local s = ("a"):rep(100000) while true do s:find(".-.-.-.-.-.-b") end')
+
+    def test_joining_decimals_at_any_depth_of_the_stack(self):
+        # Lua 5.4.4 goes on with a pointer into the old stack when a __concat made the stack grow.
+        self.push("""
+            local function join(depth, number)
+                if depth == 0 then
+                    return "a " .. number .. " b"
+                end
+                local text = join(depth - 1, number)
+                return text
+            end
+            rule{
+                on = "sales.order.before_confirm",
+                name = "house.join",
+                check = function(order)
+                    for depth = 1, 150 do
+                        if join(depth, kontor.decimal("1.5")) ~= "a 1.5 b" then
+                            kontor.deny("wrong at " .. depth)
+                        end
+                    end
+                end,
+            }""")
+        order = self.order()
+        for _ in range(20):
+            self.assertEqual("confirmed", self.confirm(order))
+
+    def test_metamethod_that_grows_the_stack_while_joining(self):
+        self.push("""
+            rule{
+                on = "sales.order.before_confirm",
+                name = "house.grow",
+                check = function(order)
+                    local function deep(n)
+                        if n == 0 then return 0 end
+                        return 1 + deep(n - 1)
+                    end
+                    local odd = setmetatable({}, { __concat = function()
+                        deep(150)
+                        return "joined"
+                    end })
+                    if "a " .. odd .. " b" ~= "joined" then
+                        kontor.deny("wrong")
+                    end
+                end,
+            }""")
+        # Refusing such a metatable is as good as getting it right.
+        order = self.order()
+        try:
+            self.assertEqual("confirmed", self.confirm(order))
+        except KontorError as error:
+            self.assertEqual(("rule_failed", True), (error.code, "__concat" in error.message), error)
+        self.assertIn("version", self.admin.call("system.ping"))
 
     def test_rule_reaches_nothing_else(self):
         order = self.order()

@@ -173,21 +173,29 @@ static void test_wrong_usage(void **state)
     }
 }
 
-static void test_a_list_has_an_end(void **state)
+#define LIST_MAX (sizeof((struct cli_list *)NULL)->at / sizeof(const char *))
+
+static enum cli_exit give_list(size_t count)
 {
-    (void)state;
-    char *words[2 * 65 + 3] = {(char[]){"kontor"}, (char[]){"test"}};
-    for (int i = 0; i < 65; i++) {
-        words[2 + 2 * i] = (char[]){"--list"};
-        words[3 + 2 * i] = (char[]){"x"};
+    static char own[] = "test";
+    static char name[] = "--list";
+    static char value[] = "x";
+    char *words[2 * (LIST_MAX + 1) + 2] = {own};
+    for (size_t i = 0; i < count; i++) {
+        words[1 + 2 * i] = name;
+        words[2 + 2 * i] = value;
     }
     struct cli_list list = {.count = 0};
     const struct cli_option options[] = {{.name = "list", .list = &list}, {.name = NULL}};
-    struct cli cli = {.command = &command, .argc = 2 * 64, .argv = words + 2};
-    assert_int_equal(CLI_OK, cli_options(&cli, options, 0, 0));
-    list.count = 0;
-    cli = (struct cli){.command = &command, .argc = 2 * 65, .argv = words + 2};
-    assert_int_equal(CLI_USAGE, cli_options(&cli, options, 0, 0));
+    struct cli cli = {.command = &command, .argc = (int)(2 * count), .argv = words + 1};
+    return cli_options(&cli, options, 0, 0);
+}
+
+static void test_a_list_has_an_end(void **state)
+{
+    (void)state;
+    assert_int_equal(CLI_OK, give_list(LIST_MAX));
+    assert_int_equal(CLI_USAGE, give_list(LIST_MAX + 1));
 }
 
 /* --- Where the server is --- */

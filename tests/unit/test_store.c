@@ -136,7 +136,7 @@ static void a_committed_child_becomes_durable_with_its_parent(void **state)
     struct fixture *f = *state;
     struct store_txn *parent = begin(f, NULL, STORE_WRITE);
     for (int i = 0; i < 20; i++) {
-        char key[16];
+        char key[24];
         snprintf(key, sizeof key, "step %02d", i);
         struct store_txn *child = begin(f, parent, STORE_WRITE);
         put(child, key, "done");
