@@ -67,8 +67,9 @@ static enum cli_exit run_describe(struct cli *cli)
     code = cli_call(cli, "system.describe", NULL, &reply);
     const msgpack_object *shown = &reply.result;
     if (code == CLI_OK && cli->argc == 1) {
-        shown = find_entity(&reply.result, cli->argv[0]);
-        if (!shown)
+        const msgpack_object *entity = find_entity(&reply.result, cli->argv[0]);
+        shown = entity ? entity : shown;
+        if (!entity)
             code = cli_fail(cli, CLI_REFUSED,
                             "no enabled module has an entity %s; kontor describe lists them",
                             "已启用的模块中没有实体 %s；可用 kontor describe 列出", cli->argv[0]);

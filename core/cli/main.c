@@ -16,7 +16,7 @@
 
 #define TIMEOUT_S 300
 
-#define COMMAND_ADDRESS(name) &name,
+#define COMMAND_ADDRESS(name) &(name),
 static const struct cli_command *const commands[] = {COMMANDS_FOREACH(COMMAND_ADDRESS)};
 #undef COMMAND_ADDRESS
 static const size_t command_count = sizeof commands / sizeof commands[0];

@@ -27,7 +27,8 @@ void progress_begin(struct progress *progress)
 {
     progress->wanted = can_draw();
     progress->visible = false;
-    progress->began_us = progress->drawn_us = clock_monotonic_us();
+    progress->began_us = clock_monotonic_us();
+    progress->drawn_us = progress->began_us - DRAW_EVERY_US;
 }
 
 static size_t terminal_width(void)

@@ -29,7 +29,7 @@ struct progress {
 };
 
 void progress_begin(struct progress *progress);
-/** Draws the state, at most ten times a second. */
+/** Draws the state: the first time, and then at most ten times a second. */
 void progress_update(struct progress *progress);
 void progress_hide(struct progress *progress);
 

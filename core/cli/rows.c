@@ -132,7 +132,7 @@ static bool fill(struct rows *rows)
 static bool is_blank(const char *bytes, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
-        if (!memchr(" \t\r\n", bytes[i], 4))
+        if (bytes[i] == '\0' || !strchr(" \t\r\n", bytes[i]))
             return false;
     }
     return true;

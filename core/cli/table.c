@@ -231,9 +231,11 @@ static bool is_number(const msgpack_object *value)
                value->type == MSGPACK_OBJECT_NEGATIVE_INTEGER ||
                value->type == MSGPACK_OBJECT_FLOAT32 || value->type == MSGPACK_OBJECT_FLOAT64;
     const char *at = value->via.str.ptr;
+    if (!at || value->via.str.size == 0)
+        return false;
     size_t digits = 0;
     size_t points = 0;
-    for (uint32_t i = at && value->via.str.size > 0 && at[0] == '-'; i < value->via.str.size; i++) {
+    for (uint32_t i = at[0] == '-'; i < value->via.str.size; i++) {
         if (at[i] >= '0' && at[i] <= '9')
             digits++;
         else if (at[i] == '.')

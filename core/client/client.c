@@ -377,7 +377,7 @@ static enum client_status call_with_texts(struct client *client, const char *met
                                           struct client_reply *reply)
 {
     msgpack_object_kv fields[2];
-    for (uint32_t i = 0; i < pairs; i++)
+    for (size_t i = 0; i < pairs; i++)
         fields[i] = (msgpack_object_kv){.key = text_object(texts[2 * i]),
                                         .val = text_object(texts[2 * i + 1])};
     msgpack_object params = {.type = MSGPACK_OBJECT_MAP,

@@ -68,8 +68,10 @@ static const struct kt_field order_fields[] = {
     {.name = "total", .type = KT_MONEY, .flags = KT_READONLY},
 };
 static const char *const customer_and_product[] = {"customer", "lines.product"};
+static const char *const product_and_maker[] = {"lines.product", "lines.maker"};
 static const struct kt_index order_indexes[] = {
     {.name = "bought", .fields = KT_LIST(customer_and_product)},
+    {.name = "made", .fields = KT_LIST(product_and_maker)},
 };
 static const struct kt_state order_states[] = {
     {.name = "draft"},

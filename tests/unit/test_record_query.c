@@ -137,6 +137,7 @@ static void like_finds_parts_of_text(void **state)
     expect(f, "[['region', 'like', 'ort']]", "1 6");
     expect(f, "[['region', 'like', 'north%']]", "1 6");
     expect(f, "[['region', 'like', '%th']]", "1 7");
+    expect(f, "[['region', 'like', 'orth%']]", "");
     expect(f, "[['region', 'like', 'n%w%t']]", "6");
     expect(f, "[['region', 'like', 'n%w']]", "");
     expect(f, "[['region', 'like', '%']]", "1 6 7");
@@ -173,6 +174,20 @@ static void lists_and_references_are_followed(void **state)
     assert_string_equal(
         page(f, "shop.order", "[['customer.name', 'like', 'a%']]", NULL, 0, NULL, NULL, NULL),
         "1 3");
+}
+
+/* Order 2 has bolts from maker 3 and others; order 4 has bolts from nobody and pins from maker 3.
+ */
+static void each_condition_may_be_met_by_another_line(void **state)
+{
+    struct fixture *f = *state;
+    create(f, "shop.order",
+           json(f, "{'customer': 1, 'lines': [{'product': 'bolt', 'quantity': '1', 'price': '1'},"
+                   " {'product': 'pin', 'quantity': '1', 'price': '1', 'maker': 3}]}"));
+    assert_string_equal(page(f, "shop.order",
+                             "[['lines.product', '=', 'bolt'], ['lines.maker', '=', 3]]", NULL, 0,
+                             NULL, NULL, NULL),
+                        "2 4");
 }
 
 static void order_goes_up_and_down_with_empty_first(void **state)
@@ -423,6 +438,7 @@ int main(void)
         QUESTION(conditions_nest),
         QUESTION(like_finds_parts_of_text),
         QUESTION(lists_and_references_are_followed),
+        QUESTION(each_condition_may_be_met_by_another_line),
         QUESTION(order_goes_up_and_down_with_empty_first),
         QUESTION(the_best_index_is_taken),
         QUESTION(pages_join_to_the_whole),
