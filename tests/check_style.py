@@ -59,7 +59,8 @@ def is_code(path):
 def repository_files():
     for folder in FOLDERS:
         for path in sorted((ROOT / folder).rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
+            # Fuzz inputs are bytes of any kind.
+            if path.is_file() and not {"__pycache__", "corpus"} & set(path.parts):
                 yield path
     for path in sorted(ROOT.iterdir()):
         if path.is_file() and path.name != "LICENSE":

@@ -165,7 +165,7 @@ enum kt_status registry_rules_remove(struct kt_ctx *ctx, const char *file, struc
     rule_key(&key, file);
     enum kt_status status = store_del(ctx->txn, key_slice(&key));
     if (status == KT_NOT_FOUND)
-        return kt_fail(ctx, KT_NOT_FOUND, "file", "no rule file %s was pushed",
+        return kt_fail(ctx, KT_NOT_FOUND, "name", "no rule file %s was pushed",
                        "没有已推送的规则文件 %s", file);
     if (status != KT_OK)
         return store_failed(ctx);

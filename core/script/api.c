@@ -171,6 +171,8 @@ static int total(lua_State *lua)
         end(lua, kt_total_get(ctx, name, by, (size_t)by_count, &row));
     else
         end(lua, kt_total_sum(ctx, name, by, (size_t)by_count, &row));
+    if (!declared)
+        luaL_error(lua, "there is no total %s", name);
     const char *what = lua_pushfstring(lua, "total %s", name);
     lua_createtable(lua, 0, (int)declared->decl->measure_count + 1);
     for (size_t i = 0; i < declared->decl->measure_count; i++) {
@@ -368,7 +370,7 @@ int script_log(lua_State *lua)
     const struct script_call *call = script_call_of(set);
     luaL_Buffer line;
     int count = lua_gettop(lua);
-    script_charge(lua, SCRIPT_CALL_STEPS * 20);
+    script_charge(lua, INT64_C(20) * SCRIPT_CALL_STEPS);
     luaL_buffinit(lua, &line);
     for (int i = 1; i <= count; i++) {
         if (i > 1)

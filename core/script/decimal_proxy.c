@@ -151,14 +151,6 @@ static int to_text(lua_State *lua)
     return 1;
 }
 
-static int join(lua_State *lua)
-{
-    script_to_text(lua, 1, NULL);
-    script_to_text(lua, 2, NULL);
-    lua_concat(lua, 2);
-    return 1;
-}
-
 static int round_to(lua_State *lua)
 {
     lua_Integer digits = luaL_optinteger(lua, 2, 0);
@@ -186,12 +178,14 @@ static int sign(lua_State *lua)
     return 1;
 }
 
+/* No __concat: Lua 5.4.4 keeps a stale pointer when one makes the stack grow (fixed in 5.4.5), so
+ * a decimal is joined to text with tostring(). */
 void script_open_decimal(lua_State *lua)
 {
     static const luaL_Reg operators[] = {
         {"__add", add},          {"__sub", subtract}, {"__mul", multiply},  {"__div", divide},
         {"__unm", negate},       {"__lt", is_less},   {"__le", is_at_most}, {"__eq", is_equal},
-        {"__tostring", to_text}, {"__concat", join},  {NULL, NULL}};
+        {"__tostring", to_text}, {NULL, NULL}};
     static const luaL_Reg methods[] = {
         {"round", round_to}, {"abs", absolute}, {"is_zero", is_zero}, {"sign", sign}, {NULL, NULL}};
     luaL_newmetatable(lua, DECIMAL);

@@ -26,9 +26,8 @@ struct pattern {
 };
 
 /** Where the match that begins at `at` ends, or NULL. Raises for a malformed pattern. */
-const char *pattern_match(struct pattern *pattern, const char *at);
+const char *pattern_match(struct pattern *m, const char *at);
 /** Captures pushed, or the whole match when the pattern has none; NULL for `start` pushes none. */
-int pattern_push_captures(struct pattern *pattern, const char *start, const char *end);
+int pattern_push_captures(struct pattern *m, const char *start, const char *end);
 /** Capture `index` from 0 (0 is the whole match when there are none). */
-void pattern_push_capture(struct pattern *pattern, unsigned index, const char *start,
-                          const char *end);
+void pattern_push_capture(struct pattern *m, unsigned index, const char *start, const char *end);

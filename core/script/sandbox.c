@@ -118,23 +118,43 @@ static int get_metatable(lua_State *lua)
     return 1;
 }
 
-/* Finalizers run at no known time, weak tables change at none: both would make rules differ from
- * run to run. */
-static int set_metatable(lua_State *lua)
+static void refuse_events(lua_State *lua)
 {
-    static const char *const forbidden[] = {"__gc", "__close", "__mode", "__name"};
-    luaL_checktype(lua, 1, LUA_TTABLE);
-    luaL_argexpected(lua, lua_isnil(lua, 2) || lua_istable(lua, 2), 2, "nil or table");
-    if (luaL_getmetafield(lua, 1, "__metatable") != LUA_TNIL)
-        luaL_error(lua, "this table's metatable cannot be changed");
-    for (size_t i = 0; lua_istable(lua, 2) && i < KT_COUNT(forbidden); i++) {
-        lua_pushstring(lua, forbidden[i]);
+    static const char *const refused[] = {"__gc", "__close", "__mode", "__name", "__concat"};
+    for (size_t i = 0; i < KT_COUNT(refused); i++) {
+        lua_pushstring(lua, refused[i]);
         if (lua_rawget(lua, 2) != LUA_TNIL)
-            luaL_error(lua, "a metatable in a rule cannot have %s", forbidden[i]);
+            luaL_error(lua, "a metatable in a rule cannot have %s", refused[i]);
         lua_pop(lua, 1);
     }
-    lua_settop(lua, 2);
+}
+
+/* A metatable is copied, without what could do harm, so that changing it later changes nothing:
+ * finalizers run at no known time and weak tables change at none, which would make rules differ
+ * from run to run; __concat corrupts the stack of Lua 5.4.4. getmetatable still answers with the
+ * original. */
+static int set_metatable(lua_State *lua)
+{
+    static const char *const events[] = {"__index", "__newindex", "__call", "__tostring", "__eq",
+                                         "__lt",    "__le",       "__add",  "__sub",      "__mul",
+                                         "__div",   "__mod",      "__pow",  "__unm",      "__idiv",
+                                         "__len",   "__pairs"};
+    luaL_checktype(lua, 1, LUA_TTABLE);
+    luaL_checktype(lua, 2, LUA_TTABLE);
+    if (luaL_getmetafield(lua, 1, "__metatable") != LUA_TNIL)
+        luaL_error(lua, "this table's metatable cannot be changed");
+    refuse_events(lua);
+    lua_createtable(lua, 0, KT_COUNT(events) + 1);
+    for (size_t i = 0; i < KT_COUNT(events); i++) {
+        lua_pushstring(lua, events[i]);
+        lua_pushvalue(lua, -1);
+        lua_rawget(lua, 2);
+        lua_rawset(lua, -3);
+    }
+    lua_pushvalue(lua, 2);
+    lua_setfield(lua, -2, "__metatable");
     lua_setmetatable(lua, 1);
+    lua_settop(lua, 1);
     return 1;
 }
 

@@ -4,10 +4,15 @@
  *  that needs releasing and never stands between Lua and a frame of the record engine. */
 #pragma once
 
+#include <lauxlib.h>
 #include <lua.h>
 
 #include "kontor/limits.h"
 #include "script/script.h"
+
+/** It does not return, which its own header leaves unsaid.
+ *  NOLINTNEXTLINE(readability-redundant-declaration) */
+int luaL_error(lua_State *lua, const char *format, ...) __attribute__((noreturn));
 
 /** Instructions between two looks at the budget. */
 #define SCRIPT_HOOK_STEPS 256

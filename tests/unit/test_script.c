@@ -86,7 +86,6 @@ static void rules_run_by_priority_then_name(void **state)
 static void each_moment_runs_its_own_rules(void **state)
 {
     struct world *w = *state;
-    struct kt_map *params = values(w), *change = values(w);
     use_rules(w, "local function note(text)\n"
                  "  return function(record, step)\n"
                  "    local old = step.old and step.old.state or '-'\n"
@@ -101,8 +100,7 @@ static void each_moment_runs_its_own_rules(void **state)
                  "  end\n"
                  "end\n");
     uint64_t id = must_make(w, "shop.order", order_values(w));
-    change = values(w);
-    params = values(w);
+    struct kt_map *params = values(w), *change = values(w);
     kt_map_set_int(change, "copies", 2);
     assert_ok(w, kt_record_update(&w->ctx, "shop.order", id, change));
     assert_ok(w, kt_record_transition(&w->ctx, "shop.order", id, "confirm", params));
@@ -235,7 +233,6 @@ static void a_before_rule_edits_the_record(void **state)
 static void editing_a_copied_line_leaves_the_old_record_alone(void **state)
 {
     struct world *w = *state;
-    struct kt_map *change = values(w);
     uint64_t id = must_make(w, "shop.order", order_values(w));
     use_rule(w, "shop.order.before_update",
              "record.lines[1].price = '9'\n"
@@ -243,7 +240,7 @@ static void editing_a_copied_line_leaves_the_old_record_alone(void **state)
              "assert(tostring(record.lines[1].price) == '9')\n"
              "assert(tostring(step.old.lines[1].price) == '1.25')\n"
              "assert(step.old.id == record.id and tostring(record) == 'shop.order 1')");
-    change = values(w);
+    struct kt_map *change = values(w);
     kt_map_set_text(change, "note", "gone");
     assert_ok(w, kt_record_update(&w->ctx, "shop.order", id, change));
     const msgpack_object *order = load(w, "shop.order", id);
@@ -344,7 +341,8 @@ static void decimals_calculate_exactly(void **state)
                   "assert(d('2.0') == d('2') and d('2.0') ~= d('2.1'))\n"
                   "assert(d(2) < 3 and 1 < d(2) and d(2) <= 2 and 2 >= d(2) and d(2) > d('1.9'))\n"
                   "assert(not (d(2) < d(2)) and not (3 <= d(2)))\n"
-                  "assert('total ' .. d('1.50') .. ' EUR' == 'total 1.50 EUR')\n"
+                  "assert('total ' .. tostring(d('1.50')) .. ' EUR' == 'total 1.50 EUR')\n"
+                  "assert(not pcall(function() return 'total ' .. d('1.50') end))\n"
                   "assert(string.format('%s', d('1.50')) == '1.50')\n"
                   "assert(type(record.total) == 'userdata')");
 }
@@ -498,10 +496,6 @@ static void a_denial_cannot_be_caught(void **state)
         "string.gsub('abc', '.', function() pcall(kontor.deny, 'no') end)",
         "local t = setmetatable({}, {__index = function() pcall(kontor.deny, 'no') end})\n"
         "return t.x",
-        "local mt = {} local t <const> = setmetatable({}, mt)\n"
-        "mt.__close = function() while true do end end\n"
-        "local c <close> = t\n"
-        "pcall(kontor.deny, 'no')",
     };
     for (size_t i = 0; i < KT_COUNT(bodies); i++) {
         use_rule(w, "shop.order.before_create", bodies[i]);
