@@ -72,7 +72,7 @@ bool record_share_is_empty(const struct schema_total *total, const struct record
 void record_total_begin(struct key *key, const struct schema_total *total);
 /** Reads the group values of a row from its key; only these, or the whole row. */
 enum kt_status record_total_group(struct kt_ctx *ctx, const struct schema_total *total,
-                                  struct store_slice key, struct kt_total_row *out);
+                                  struct store_slice found, struct kt_total_row *row);
 enum kt_status record_total_row(struct kt_ctx *ctx, const struct schema_total *total,
                                 struct store_slice key, struct store_slice bytes,
                                 struct kt_total_row *out);

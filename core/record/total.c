@@ -295,6 +295,22 @@ enum kt_status record_total_row(struct kt_ctx *ctx, const struct schema_total *t
     return read_row(ctx, total, bytes, out);
 }
 
+/* Stored without trailing zeros; shown with the digits of what was added up: money as 330.00. */
+static void show_digits(const struct schema_total *total, struct kt_total_row *row)
+{
+    for (size_t m = 0; m < total->decl->measure_count; m++) {
+        int digits = 0;
+        for (size_t l = 0; l < total->decl->leg_count; l++) {
+            const struct schema_path *path = &total->legs[l].measures[m];
+            const struct schema_field *field = path->line ? path->line : path->field;
+            if (field && field->min_digits > digits)
+                digits = field->min_digits;
+        }
+        if (row->measures[m].scale < digits)
+            row->measures[m] = kt_decimal_round(row->measures[m], digits);
+    }
+}
+
 enum kt_status kt_total_get(struct kt_ctx *ctx, const char *name, const msgpack_object *by,
                             size_t by_count, struct kt_total_row *out)
 {
@@ -310,9 +326,12 @@ enum kt_status kt_total_get(struct kt_ctx *ctx, const char *name, const msgpack_
         out->by[i] = i < by_count ? by[i] : kt_nil();
     begin_prefix(total, by, by_count, &key);
     enum kt_status status = store_get(ctx->txn, key_slice(&key), &bytes);
-    if (status == KT_NOT_FOUND)
-        return KT_OK;
-    return status == KT_OK ? read_row(ctx, total, bytes, out) : record_store_failed(ctx, status);
+    if (status == KT_OK)
+        KT_TRY(read_row(ctx, total, bytes, out));
+    else if (status != KT_NOT_FOUND)
+        return record_store_failed(ctx, status);
+    show_digits(total, out);
+    return KT_OK;
 }
 
 typedef enum kt_status (*row_each)(struct kt_ctx *ctx, void *argument,
@@ -331,6 +350,7 @@ static enum kt_status each_row(struct kt_ctx *ctx, const struct schema_total *to
     while (status == KT_OK && result == KT_OK && key_has_prefix(found, key_slice(prefix))) {
         struct kt_total_row row;
         result = record_total_row(ctx, total, found, bytes, &row);
+        show_digits(total, &row);
         if (result == KT_OK)
             result = each(ctx, argument, &row);
         if (result == KT_OK)
@@ -398,7 +418,9 @@ enum kt_status kt_total_sum(struct kt_ctx *ctx, const char *name, const msgpack_
     for (size_t i = 0; i < KT_GROUP_FIELDS; i++)
         out->by[i] = i < prefix_count ? prefix[i] : kt_nil();
     begin_prefix(total, prefix, prefix_count, &key);
-    return each_row(ctx, total, &key, sum_up, out);
+    KT_TRY(each_row(ctx, total, &key, sum_up, out));
+    show_digits(total, out);
+    return KT_OK;
 }
 
 enum kt_status record_reply_totals(struct kt_ctx *ctx, const msgpack_object *params)

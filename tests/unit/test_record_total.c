@@ -51,7 +51,7 @@ static void lines_enter_by_product_and_month_when_confirmed(void **state)
     transition(f, id, "confirm");
     /* 3 x 9.99 + 2 x 10 = 49.97 in two lines. */
     assert_row(f, "shop.sold", "['bolt', '2026-11-01']", "['5', '49.97']", 2);
-    assert_row(f, "shop.sold", "['nut', '2026-11-01']", "['1', '0.5']", 1);
+    assert_row(f, "shop.sold", "['nut', '2026-11-01']", "['1', '0.50']", 1);
     uint64_t other =
         order_on(f, "2026-11-30", "{'product': 'bolt', 'quantity': '1', 'price': '1'}");
     uint64_t later =
@@ -60,7 +60,7 @@ static void lines_enter_by_product_and_month_when_confirmed(void **state)
     transition(f, later, "confirm");
     transition_by(f, RECORD_BY_SERVER, later, "finish", NULL); /* Still counted. */
     assert_row(f, "shop.sold", "['bolt', '2026-11-01']", "['6', '50.97']", 3);
-    assert_row(f, "shop.sold", "['bolt', '2026-12-01']", "['7', '7']", 1);
+    assert_row(f, "shop.sold", "['bolt', '2026-12-01']", "['7', '7.00']", 1);
     transition(f, other, "cancel"); /* No longer. */
     assert_row(f, "shop.sold", "['bolt', '2026-11-01']", "['5', '49.97']", 2);
     assert_row(f, "shop.ordered", "[1, '2026-01-01']", "['58.47']", 3);
@@ -78,7 +78,7 @@ static void rows_that_say_nothing_are_gone(void **state)
     assert_int_equal(row_count(f, "shop.ordered"), 1);
     erase(f, "shop.order", id);
     assert_int_equal(row_count(f, "shop.ordered"), 0);
-    assert_row(f, "shop.sold", "['x', '2026-11-01']", "['0', '0']", 0);
+    assert_row(f, "shop.sold", "['x', '2026-11-01']", "['0', '0.00']", 0);
 }
 
 static void a_change_moves_between_rows(void **state)
@@ -87,8 +87,8 @@ static void a_change_moves_between_rows(void **state)
     party(f);
     uint64_t id = order_on(f, "2026-11-05", "{'product': 'x', 'quantity': '3', 'price': '1'}");
     assert_int_equal(update(f, "shop.order", id, json(f, "{'date': '2027-01-01'}")), KT_OK);
-    assert_row(f, "shop.ordered", "[1, '2026-01-01']", "['0']", 0);
-    assert_row(f, "shop.ordered", "[1, '2027-01-01']", "['3']", 1);
+    assert_row(f, "shop.ordered", "[1, '2026-01-01']", "['0.00']", 0);
+    assert_row(f, "shop.ordered", "[1, '2027-01-01']", "['3.00']", 1);
 }
 
 static void two_legs_keep_double_entry(void **state)
