@@ -18,7 +18,7 @@ int luaL_error(lua_State *lua, const char *format, ...) __attribute__((noreturn)
 #define SCRIPT_HOOK_STEPS 256
 /** What a kontor.* call costs, a refused allocation costs, and bytes that cost one step. */
 #define SCRIPT_CALL_STEPS    50
-#define SCRIPT_REFUSAL_STEPS 20000
+#define SCRIPT_REFUSAL_STEPS 100000
 #define SCRIPT_STEP_BYTES    64
 /** Rules' time in one request: a backstop for the few things that steps measure badly. */
 #define SCRIPT_TIME_LIMIT_US 10000000
