@@ -417,9 +417,20 @@ static bool watch_signals(struct kontord *self)
     return true;
 }
 
-/* From here on a signal does what it does to any program: one more ends a stop that hangs. */
+static void block_signals(sigset_t *usual)
+{
+    sigset_t ours;
+    sigemptyset(&ours);
+    for (size_t i = 0; i < SIGNALS_COUNT; i++)
+        sigaddset(&ours, signals[i]);
+    pthread_sigmask(SIG_BLOCK, &ours, usual);
+}
+
+/* From here on the stop is under way and bounded: one more signal must not make a clean end look
+ * like a failed one. Whoever loses patience has SIGKILL, and loses nothing by it. */
 static void unwatch_signals(struct kontord *self)
 {
+    block_signals(NULL);
     for (size_t i = 0; i < SIGNALS_COUNT; i++) {
         if (self->signals[i])
             event_free(self->signals[i]);
@@ -430,12 +441,8 @@ static void unwatch_signals(struct kontord *self)
 /* The engine's threads inherit the mask, so that signals come to the loop alone. */
 static enum kt_status start_engine(struct engine *engine)
 {
-    sigset_t ours;
     sigset_t usual;
-    sigemptyset(&ours);
-    for (size_t i = 0; i < SIGNALS_COUNT; i++)
-        sigaddset(&ours, signals[i]);
-    pthread_sigmask(SIG_BLOCK, &ours, &usual);
+    block_signals(&usual);
     enum kt_status status = engine_start(engine);
     pthread_sigmask(SIG_SETMASK, &usual, NULL);
     return status;
