@@ -7,7 +7,8 @@ static const char *const type_words[] = {
     [KT_MONEY] = "money", [KT_QUANTITY] = "quantity", [KT_BOOL] = "bool",
     [KT_DATE] = "date",   [KT_INSTANT] = "instant",   [KT_ENUM] = "enum",
     [KT_STATE] = "state", [KT_REF] = "ref",           [KT_LINES] = "lines",
-    [KT_TAGS] = "tags",   [KT_JSON] = "json"};
+    [KT_TAGS] = "tags",   [KT_JSON] = "json",         [KT_REFS] = "refs",
+    [KT_FILE] = "file"};
 
 static const struct {
     unsigned flag;

@@ -56,7 +56,7 @@ static enum kt_status check_field(struct checker *checker, const char *owner,
     if (place != IN_METHOD &&
         (strcmp(field->name, "id") == 0 || strcmp(field->name, "version") == 0))
         return refuse(checker, "%s.%s is the server's own field", owner, field->name);
-    if (field->type < KT_TEXT || field->type > KT_JSON)
+    if (field->type < KT_TEXT || field->type > KT_FILE)
         return refuse(checker, "%s.%s has no type", owner, field->name);
     if (field->type == KT_REF && !field->to)
         return refuse(checker, "%s.%s: a reference needs `to`", owner, field->name);

@@ -178,6 +178,25 @@ static enum kt_status check_tags(struct kt_ctx *ctx, const struct schema_field *
     return KT_OK;
 }
 
+static enum kt_status check_refs(struct kt_ctx *ctx, const struct schema_field *field,
+                                 const char *path, const msgpack_object *value)
+{
+    if (value->type != MSGPACK_OBJECT_ARRAY)
+        return wrong(ctx, path, "a list of ids", "编号列表");
+    if (value->via.array.size > field->max_length)
+        return kt_fail(ctx, KT_INVALID, path, "%s has more than %u entries", "%s 超过 %u 项", path,
+                       field->max_length);
+    for (uint32_t i = 0; i < value->via.array.size; i++) {
+        const msgpack_object *id = &value->via.array.ptr[i];
+        const char *place = kt_format(ctx, "%s[%u]", path, i);
+        KT_TRY(check_ref(ctx, field, place, id));
+        for (uint32_t j = 0; j < i; j++)
+            if (id->via.u64 == value->via.array.ptr[j].via.u64)
+                return kt_fail(ctx, KT_INVALID, place, "%s is given twice", "%s 重复", place);
+    }
+    return KT_OK;
+}
+
 static bool json_fits(const msgpack_object *value, unsigned depth)
 {
     if (depth > KT_LIMIT_JSON_DEPTH)
@@ -293,6 +312,12 @@ enum kt_status record_check_value(struct kt_ctx *ctx, const struct schema_field 
         return check_lines(ctx, field, path, value, out);
     case KT_TAGS:
         return check_tags(ctx, field, path, value);
+    case KT_REFS:
+        return check_refs(ctx, field, path, value);
+    case KT_FILE:
+        return value->type == MSGPACK_OBJECT_MAP
+                   ? KT_OK
+                   : wrong(ctx, path, "a stored file", "已存储的文件");
     case KT_JSON:
         return (field->decl->flags & KT_UNCHECKED) || json_fits(value, 0)
                    ? KT_OK

@@ -16,7 +16,8 @@
 
 struct context_error {
     enum kt_status status;
-    const char *field; /**< NULL or text in the arena, like the messages. */
+    const char *entity; /**< What the failure is about; NULL or lives as long as the schema. */
+    const char *field;  /**< NULL or text in the arena, like the messages. */
     const char *message;
     const char *message_zh;
     const char *rule;
@@ -51,6 +52,7 @@ struct context_host {
 };
 
 struct registry;
+struct context_journal;
 
 struct kt_ctx {
     msgpack_zone *arena;
@@ -69,6 +71,11 @@ struct kt_ctx {
     const char *user_name;
     const struct kt_names *roles; /**< The user's role names. */
     bool is_server;               /**< The server itself: every permission. */
+
+    /** Reads answer as the data stood right after the event of this number; 0: as it stands. */
+    uint64_t as_of;
+    /** Notes all that the request does, for a preview; NULL: nobody asks. */
+    struct context_journal *journal;
 
     unsigned event_depth;
     unsigned event_count;

@@ -103,6 +103,13 @@ enum kt_status record_final_check(struct kt_ctx *ctx, const struct schema_entity
 enum kt_status record_finish(struct kt_ctx *ctx, const struct schema_entity *entity,
                              const msgpack_object *old, struct kt_map *record);
 
+/** show.c: a stored record appended to ctx->reply as the present user may see it; `fields` is the
+ *  list of those asked for, or NULL. */
+enum kt_status record_show(struct kt_ctx *ctx, const struct schema_entity *entity,
+                           struct store_slice bytes, const msgpack_object *fields);
+enum kt_status record_show_check(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                 const msgpack_object *fields);
+
 /** query.c: what a request asks for, compiled. */
 struct record_query;
 enum kt_status record_query_compile(struct kt_ctx *ctx, const struct schema_entity *entity,

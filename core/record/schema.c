@@ -138,6 +138,8 @@ static uint32_t length_limit(const struct kt_field *decl)
         return KT_LIMIT_LINES;
     case KT_TAGS:
         return KT_LIMIT_TAGS;
+    case KT_REFS:
+        return KT_LIMIT_REFS;
     default:
         return KT_LIMIT_TEXT;
     }

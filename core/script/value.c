@@ -215,7 +215,9 @@ msgpack_object script_take_field(lua_State *lua, int index, const struct kt_fiel
     case KT_TAGS:
         return take_tags(lua, index, path);
     case KT_JSON:
+    case KT_REFS:
         return script_take_value(lua, index, false);
+    case KT_FILE:
     case KT_INSTANT:
     case KT_LINES:
         break;

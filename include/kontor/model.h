@@ -16,18 +16,25 @@ enum kt_type {
     KT_TEXT = 1, /**< UTF-8, at most max_length characters (default 500). */
     KT_INT,      /**< 64-bit. */
     KT_DECIMAL, /**< Exact; at most `digits` after the point (default 6), trailing zeros dropped. */
-    KT_MONEY, /**< Exact amount in company currency: at least its minor units, at most `digits`. */
-    KT_QUANTITY, /**< Exact; like KT_DECIMAL. */
+    KT_MONEY,   /**< Exact amount: at least the currency's minor units after the point, at most
+                     `digits`. The currency is that of the field named by `currency`, else the
+                     company's. */
+    KT_QUANTITY, /**< Exact; like KT_DECIMAL. With `unit`: at most the unit's digits. */
     KT_BOOL,
     KT_DATE,
     KT_INSTANT,
     KT_ENUM,  /**< One of `choices`. */
     KT_STATE, /**< One of the entity's states; only transitions change it. */
-    KT_REF, /**< Id of a record of entity `to`. Deleting the target is refused while referenced. */
+    KT_REF,   /**< Id of a record of entity `to`. Deleting the target is refused while referenced,
+                   unless KT_SET_NULL or KT_CASCADE says otherwise. */
     KT_LINES, /**< Array of maps with fields `lines`; each keeps an `id` unique within its document.
                */
     KT_TAGS,  /**< Array of distinct short texts. */
     KT_JSON,  /**< Any value of limited size and depth; never indexed. */
+    KT_REFS,  /**< Array of distinct ids of records of entity `to`; always indexed; deletion of a
+                   target as for KT_REF (KT_SET_NULL takes it out of the list). Not in lines. */
+    KT_FILE,  /**< {hash, name, media_type, size}: content lives outside the record, addressed by
+                   its hash, and is sent by file.* in chunks. */
 };
 
 enum kt_field_flag {
@@ -40,8 +47,15 @@ enum kt_field_flag {
     KT_NONNEGATIVE = 1 << 5, /**< A number not below 0. */
     KT_SOFT =
         1 << 6, /**< KT_REF to a module that need not be enabled: the field sleeps meanwhile. */
-    KT_IMMUTABLE = 1 << 7, /**< Set at creation, never changed by clients. */
-    KT_UNCHECKED = 1 << 8, /**< KT_JSON parameter: taken as it came, the method checks it. */
+    KT_IMMUTABLE = 1 << 7,   /**< Set at creation, never changed by clients. */
+    KT_UNCHECKED = 1 << 8,   /**< KT_JSON parameter: taken as it came, the method checks it. */
+    KT_MULTILINE = 1 << 9,   /**< Text that may hold line ends; others are refused them. */
+    KT_SEARCHABLE = 1 << 10, /**< Text or tags: its words are found by the full-text search. */
+    KT_SENSITIVE = 1 << 11,  /**< Masked for whoever lacks the permission "ENTITY.sensitive". */
+    KT_ON_READ = 1 << 12, /**< Computed when read (needs `compute`), not stored: neither indexed nor
+                               summed nor searched. Implies KT_READONLY. Not in lines. */
+    KT_SET_NULL = 1 << 13, /**< Reference: emptied when its target is deleted. */
+    KT_CASCADE = 1 << 14,  /**< Reference: its record is deleted with its target. */
 };
 
 struct kt_choice {
@@ -67,16 +81,27 @@ struct kt_field {
     struct kt_choices choices; /**< KT_ENUM. */
     struct kt_fields lines;    /**< KT_LINES: fields of one line (no KT_LINES within). */
     const char *sequence;      /**< KT_TEXT: next number when empty at creation, "SO{year}-{5}". */
-    const char *initial; /**< Default as text; "today" for dates, "now" for instants, "user" for a
-                              reference to system.user or a text field. */
-    int digits;          /**< Most digits after the point; 0 is the type's default. */
-    uint32_t max_length; /**< Characters of text, elements of lists; 0 is the default. */
+    const char *initial;  /**< Default as text; "today" for dates, "now" for instants, "user" for a
+                               reference to system.user or a text field. */
+    const char *currency; /**< KT_MONEY: the KT_TEXT field of the record (also for a line) that
+                             holds the ISO 4217 code; an empty one means the company's currency. */
+    const char *unit;     /**< KT_QUANTITY: the field beside it that names its unit: text, or a
+                               reference to an entity whose int field `digits` limits it. */
+    /** The value of the field, from the record as it will be saved (or as it is read, KT_ON_READ):
+     *  *out is nil to begin with. Must depend on the record alone (stored ones), or on the record
+     *  and what it refers to (KT_ON_READ). Runs after before_save. Implies KT_READONLY. */
+    enum kt_status (*compute)(struct kt_ctx *ctx, const msgpack_object *record,
+                              msgpack_object *out);
+    struct kt_names frozen; /**< States in which clients can no longer change the field. */
+    int digits;             /**< Most digits after the point; 0 is the type's default. */
+    uint32_t max_length;    /**< Characters of text, elements of lists; 0 is the default. */
     struct kt_label label;
     struct kt_label help;
 };
 
 enum kt_state_flag {
     KT_LOCKED = 1 << 0, /**< Clients may neither update nor delete a record in this state. */
+    KT_POSTED = 1 << 1, /**< Nobody deletes a record in this state, modules' own code neither. */
 };
 struct kt_state {
     const char *name;
@@ -124,6 +149,8 @@ enum kt_entity_flag {
     KT_APPEND_ONLY =
         1 << 8, /**< Never updated or deleted, by anyone: correct by a counter-record. */
     KT_SERVER_ONLY = 1 << 9, /**< Clients read only; the server's code creates, updates, deletes. */
+    KT_NO_HISTORY = 1 << 10, /**< No history is kept, so `as_of` is refused: for rows without a past
+                                  worth the room, such as caches. */
 };
 
 struct kt_entity {
@@ -155,7 +182,8 @@ struct kt_measure {
     bool minus;
 };
 /** One way a record (or each of its lines) enters a total: which row, with which numbers.
- *  Group fields: "party", "lines.account", "date:month" (first day of the month), "date:year". */
+ *  Group fields: "party", "lines.account", "date:month" (first day of the month); dates are cut by
+ *  day, week (its Monday, ISO 8601), month, quarter, year; instants too, by their UTC day. */
 struct kt_leg {
     struct kt_names by;
     const struct kt_measure *measures; /**< As many as the total's `measure_count`. */
