@@ -71,6 +71,10 @@ static enum kt_status check_field(struct checker *checker, const char *owner,
     if (field->digits < 0 || field->digits > KT_DECIMAL_SCALE_MAX)
         return refuse(checker, "%s.%s: digits must be 0 to %d", owner, field->name,
                       KT_DECIMAL_SCALE_MAX);
+    if ((field->flags & KT_SEARCHABLE) && field->type != KT_TEXT && field->type != KT_TAGS)
+        return refuse(checker, "%s.%s: only text and tags are searchable", owner, field->name);
+    if ((field->flags & KT_SEARCHABLE) && (field->flags & KT_SENSITIVE))
+        return refuse(checker, "%s.%s: a search would tell what is masked", owner, field->name);
     if (in_line && (field->flags & KT_UNIQUE))
         return refuse(checker, "%s.%s: a line field cannot be unique", owner, field->name);
     return KT_OK;

@@ -204,7 +204,7 @@ enum kt_status record_index_change(struct kt_ctx *ctx, const struct schema_entit
     for (size_t i = 0; i < entity->index_count; i++)
         if (touched(&entity->indexes[i], old, record))
             KT_TRY(change_one(ctx, &entity->indexes[i], id, old, record));
-    return KT_OK;
+    return record_words_change(ctx, entity, id, old, record);
 }
 
 uint64_t record_key_id(struct store_slice key)

@@ -49,6 +49,11 @@ enum kt_status record_index_add(struct kt_ctx *ctx, const struct schema_index *i
 /** The id that a key of records or of a plain index ends with. */
 uint64_t record_key_id(struct store_slice key);
 
+/** word_index.c: keep the full-text index in step. Either record may be NULL. */
+enum kt_status record_words_change(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                   uint64_t id, const msgpack_object *old,
+                                   const msgpack_object *record);
+
 /** total.c */
 enum kt_status record_total_change(struct kt_ctx *ctx, const struct schema_entity *entity,
                                    const msgpack_object *old, const msgpack_object *record);

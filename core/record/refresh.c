@@ -15,6 +15,7 @@ struct build {
     size_t index_count;
     const struct schema_total **totals;
     size_t total_count;
+    bool words;            /**< The full-text index, too. */
     msgpack_zone *scratch; /**< One record at a time. */
     uint64_t records;
 };
@@ -55,6 +56,23 @@ static const char *total_text(struct kt_ctx *ctx, const struct schema_total *tot
         for (size_t i = 0; i < decl->measure_count; i++)
             text = path_text(ctx, kt_format(ctx, "%s %s", text, leg->minus[i] ? "less" : "plus"),
                              &leg->measures[i]);
+    }
+    return text;
+}
+
+static const char *words_text(struct kt_ctx *ctx, const struct schema_entity *entity)
+{
+    const char *text = kt_format(ctx, "words %s", entity->title ? entity->title->decl->name : "");
+    for (size_t i = 0; i < entity->field_count; i++) {
+        const struct schema_field *field = &entity->fields[i];
+        struct schema_path path = {.field = field};
+        if (field->decl->flags & KT_SEARCHABLE)
+            text = path_text(ctx, text, &path);
+        for (size_t p = 0; p < field->line_count; p++) {
+            path.line = &field->lines[p];
+            if (path.line->decl->flags & KT_SEARCHABLE)
+                text = path_text(ctx, text, &path);
+        }
     }
     return text;
 }
@@ -101,7 +119,7 @@ static enum kt_status wipe_all(const struct build *build)
     }
     for (size_t i = 0; i < build->total_count; i++)
         KT_TRY(wipe(build->ctx, SPACE_TOTAL, build->totals[i]->number));
-    return KT_OK;
+    return build->words ? wipe(build->ctx, SPACE_WORD, build->entity->number) : KT_OK;
 }
 
 static enum kt_status enter(const struct build *build, uint64_t id, struct store_slice bytes)
@@ -113,7 +131,7 @@ static enum kt_status enter(const struct build *build, uint64_t id, struct store
         KT_TRY(record_index_add(ctx, build->indexes[i], id, &record));
     for (size_t i = 0; i < build->total_count; i++)
         KT_TRY(record_total_add(ctx, build->totals[i], &record));
-    return KT_OK;
+    return build->words ? record_words_change(ctx, build->entity, id, NULL, &record) : KT_OK;
 }
 
 static enum kt_status enter_in_scratch(const struct build *build, uint64_t id,
@@ -185,6 +203,8 @@ static struct kt_list *compare(struct build *build, const msgpack_object *kept)
         if (missing)
             build->totals[build->total_count++] = entity->totals[i];
     }
+    if (entity->searchable)
+        add_text(wanted, kept, words_text(ctx, entity), &build->words);
     return wanted;
 }
 
@@ -218,13 +238,14 @@ static enum kt_status refresh(struct kt_ctx *ctx, const struct schema_entity *en
     struct kt_list *wanted = compare(&build, &kept);
     if (kt_equal(&wanted->object, &kept))
         return KT_OK;
-    if (build.index_count + build.total_count) {
+    if (build.index_count || build.total_count || build.words) {
         KT_TRY(wipe_all(&build));
         KT_TRY(fill(&build));
     }
     if (build.records)
-        log_info("built entity=%s indexes=%zu totals=%zu records=%llu", entity->name,
-                 build.index_count, build.total_count, (unsigned long long)build.records);
+        log_info("built entity=%s indexes=%zu totals=%zu words=%d records=%llu", entity->name,
+                 build.index_count, build.total_count, build.words,
+                 (unsigned long long)build.records);
     return keep(ctx, &key, &wanted->object);
 }
 

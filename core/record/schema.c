@@ -393,6 +393,14 @@ static int total_by_name(const void *a, const void *b)
                   ((const struct schema_total *)b)->decl->name);
 }
 
+static bool has_searchable(const struct schema_field *field)
+{
+    bool found = field->decl->flags & KT_SEARCHABLE;
+    for (size_t i = 0; i < field->line_count; i++)
+        found = found || (field->lines[i].decl->flags & KT_SEARCHABLE);
+    return found;
+}
+
 static enum kt_status fill_entity(struct builder *builder, const struct schema_module *module,
                                   const struct kt_entity *decl)
 {
@@ -405,6 +413,7 @@ static enum kt_status fill_entity(struct builder *builder, const struct schema_m
         fill_field(builder, &entity->fields[i], &decl->fields.at[i]);
         if (decl->fields.at[i].type == KT_STATE)
             entity->state = &entity->fields[i];
+        entity->searchable = entity->searchable || has_searchable(&entity->fields[i]);
     }
     entity->title = decl->title ? schema_field(entity, decl->title, strlen(decl->title)) : NULL;
     if (!entity->title)

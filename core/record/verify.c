@@ -248,6 +248,7 @@ static void reply(struct verify *verify)
     kt_map_set_int(checked, "index_entries", (int64_t)verify->index_entries);
     kt_map_set_int(checked, "total_rows", (int64_t)verify->total_rows);
     kt_map_set_int(checked, "references", (int64_t)verify->references);
+    kt_map_set_int(checked, "words", (int64_t)verify->words);
     kt_map_set(answer, "checked", checked->object);
     kt_map_set(answer, "problems", verify->problems->object);
     kt_map_set_int(answer, "count", (int64_t)verify->problem_count);
@@ -265,6 +266,8 @@ enum kt_status record_check_all(struct kt_ctx *ctx)
         status = check_entity(&verify, &ctx->schema->entities[i]);
     if (status == KT_OK)
         status = verify_totals(&verify);
+    if (status == KT_OK)
+        status = verify_words(&verify);
     msgpack_zone_free(verify.scratch);
     KT_TRY(status);
     reply(&verify);

@@ -115,17 +115,9 @@ void key_add_decimal(struct key *key, struct kt_decimal value)
     append_byte(key, DECIMAL_CLOSE ^ invert);
 }
 
-/* The cut counts bytes, not characters: stopping earlier at a character's start would sort
- * "...é" (cut before é) below "...z", which it follows when both are whole. */
-void key_add_text(struct key *key, const char *text, size_t length)
+static void append_text(struct key *key, const char *text, size_t length)
 {
     static const uint8_t nul[] = {TEXT_NUL, TEXT_NUL_ESCAPE};
-    static const uint8_t end_whole[] = {TEXT_NUL, TEXT_END_WHOLE};
-    static const uint8_t end_cut[] = {TEXT_NUL, TEXT_END_CUT};
-
-    bool cut = length > KEY_TEXT_MAX;
-    if (cut)
-        length = KEY_TEXT_MAX;
     append_byte(key, TAG_TEXT);
     for (size_t i = 0; i < length; i++) {
         if (text[i] == '\0')
@@ -133,8 +125,26 @@ void key_add_text(struct key *key, const char *text, size_t length)
         else
             append_byte(key, (uint8_t)text[i]);
     }
+}
+
+/* The cut counts bytes, not characters: stopping earlier at a character's start would sort
+ * "...é" (cut before é) below "...z", which it follows when both are whole. */
+void key_add_text(struct key *key, const char *text, size_t length)
+{
+    static const uint8_t end_whole[] = {TEXT_NUL, TEXT_END_WHOLE};
+    static const uint8_t end_cut[] = {TEXT_NUL, TEXT_END_CUT};
+
+    bool cut = length > KEY_TEXT_MAX;
+    if (cut)
+        length = KEY_TEXT_MAX;
+    append_text(key, text, length);
     append(key, cut ? end_cut : end_whole, 2);
     key->cut = key->cut || cut;
+}
+
+void key_add_text_start(struct key *key, const char *text, size_t length)
+{
+    append_text(key, text, length < KEY_TEXT_MAX ? length : KEY_TEXT_MAX);
 }
 
 struct store_slice key_slice(const struct key *key)

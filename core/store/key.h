@@ -35,6 +35,9 @@ void key_add_int(struct key *key, int64_t value);               /**< Tagged. */
 void key_add_decimal(struct key *key, struct kt_decimal value); /**< Tagged; 2.0 equals 2. */
 void key_add_text(struct key *key, const char *text,
                   size_t length); /**< Tagged; NUL bytes allowed. */
+/** The beginning of the text of a part: a prefix of the keys of all texts that begin so. Ends a
+ * key: nothing may be added. `length` at most KEY_TEXT_MAX. */
+void key_add_text_start(struct key *key, const char *text, size_t length);
 /** Ids compare like unsigned numbers in every position. */
 struct store_slice key_slice(const struct key *key);
 /** Make the smallest key greater than every key that starts with this one. False when there is
