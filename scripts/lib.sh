@@ -3,7 +3,8 @@
 
 BUILD_PACKAGES=(
     gcc libc6-dev cmake ninja-build pkg-config
-    libevent-dev liblmdb-dev liblua5.4-dev libmsgpack-dev libsodium-dev libutf8proc-dev libcsv-dev libjansson-dev
+    libevent-dev liblmdb-dev liblua5.4-dev libmsgpack-dev libsodium-dev libutf8proc-dev
+    libcsv-dev libjansson-dev
     libcmocka-dev
     python3 # the demo plays its story through the command `kontor`
 )
