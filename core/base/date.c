@@ -183,3 +183,30 @@ size_t kt_instant_format(kt_instant_us at, char out[KT_INSTANT_TEXT_SIZE])
     *end = '\0';
     return (size_t)(end - out);
 }
+
+bool kt_instant_parse(const char *text, size_t length, kt_instant_us *out)
+{
+    const size_t whole = strlen("YYYY-MM-DDTHH:MM:SS"), date = strlen("YYYY-MM-DD");
+    kt_date day;
+    if (length < whole + 1 || text[length - 1] != 'Z' || !kt_date_parse(text, date, &day) ||
+        text[10] != 'T' || text[13] != ':' || text[16] != ':')
+        return false;
+    int hour = parse_number(text + 11, 2), minute = parse_number(text + 14, 2);
+    int second = parse_number(text + 17, 2);
+    if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59)
+        return false;
+    int64_t us = ((hour * INT64_C(60) + minute) * 60 + second) * US_PER_SECOND;
+    if (length > whole + 1) {
+        size_t digits = length - whole - 2;
+        if (text[whole] != '.' || digits < 1 || digits > 6)
+            return false;
+        int fraction = parse_number(text + whole + 1, (int)digits);
+        if (fraction < 0)
+            return false;
+        for (; digits < 6; digits++)
+            fraction *= 10;
+        us += fraction;
+    }
+    *out = day * US_PER_DAY + us;
+    return true;
+}

@@ -29,5 +29,3 @@ enum kt_status bus_announce(struct kt_ctx *ctx, const struct bus_table *table,
                             const struct kt_event *event);
 /** Answer event.read {from?, topics?, limit?}: {events: [...], next}. */
 enum kt_status bus_reply_read(struct kt_ctx *ctx, const msgpack_object *params);
-/** Number of the newest event in the transaction; 0 when there is none. */
-enum kt_status bus_last(struct kt_ctx *ctx, uint64_t *out);

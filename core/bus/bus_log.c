@@ -6,26 +6,6 @@
 #include "record/record.h"
 #include "record/space.h"
 
-enum kt_status bus_last(struct kt_ctx *ctx, uint64_t *out)
-{
-    struct store_cursor *cursor;
-    struct store_slice found, value;
-    struct key end;
-    *out = 0;
-    key_begin(&end, SPACE_EVENT);
-    struct key prefix = end;
-    key_successor(&end);
-    if (store_cursor_open(ctx->txn, &cursor) != KT_OK)
-        return kt_fail(ctx, KT_INTERNAL, NULL, "the store failed", "存储失败");
-    if (store_seek_before(cursor, key_slice(&end), &found, &value) == KT_OK &&
-        key_has_prefix(found, key_slice(&prefix))) {
-        struct key_reader reader = key_read(found);
-        key_read_u64(&reader, out);
-    }
-    store_cursor_close(cursor);
-    return KT_OK;
-}
-
 static void pack_text(msgpack_packer *packer, const char *text)
 {
     msgpack_pack_str_with_body(packer, text, strlen(text));
@@ -58,12 +38,11 @@ static void pack_event(struct kt_ctx *ctx, msgpack_packer *packer, uint64_t seq,
 
 enum kt_status bus_log_append(struct kt_ctx *ctx, const struct kt_event *event)
 {
-    uint64_t seq = ctx->last_event;
+    uint64_t seq;
     struct key key;
     msgpack_sbuffer buffer;
     msgpack_packer packer;
-    if (seq == 0)
-        KT_TRY(bus_last(ctx, &seq));
+    KT_TRY(record_last_event(ctx, &seq));
     seq++;
     msgpack_sbuffer_init(&buffer);
     msgpack_packer_init(&packer, &buffer, msgpack_sbuffer_write);

@@ -129,6 +129,7 @@ static msgpack_object entities(struct kt_ctx *ctx)
             kt_map_set_text(map, "title", entity->title->decl->name);
         kt_map_set_bool(map, "append_only", entity->decl->flags & KT_APPEND_ONLY);
         kt_map_set_bool(map, "server_only", entity->decl->flags & KT_SERVER_ONLY);
+        kt_map_set_bool(map, "history", !(entity->decl->flags & KT_NO_HISTORY));
         set_label(ctx, map, "label", entity->decl->label);
         set_label(ctx, map, "help", entity->decl->help);
         kt_map_set(map, "fields", fields(ctx, entity->decl->fields));
@@ -150,6 +151,7 @@ static msgpack_object methods(struct kt_ctx *ctx)
         struct kt_map *map = kt_map_new(ctx);
         kt_map_set_text(map, "name", method->name);
         kt_map_set_bool(map, "writes", method->writes);
+        kt_map_set_bool(map, "as_of", dispatch_takes_as_of(method));
         if (method->kind == REGISTRY_TRANSITION)
             kt_map_set_text(map, "entity", method->entity->name);
         kt_map_set(map, "params",
@@ -246,7 +248,7 @@ enum kt_status system_stats(struct kt_ctx *ctx, const msgpack_object *params)
     if (ctx->txn->store->driver->stat(ctx->txn, &store) != KT_OK)
         return kt_fail(ctx, KT_INTERNAL, NULL, "the store failed", "存储失败");
     uint64_t last_event;
-    KT_TRY(bus_last(ctx, &last_event));
+    KT_TRY(record_last_event(ctx, &last_event));
     kt_map_set_text(answer, "version", KONTOR_VERSION);
     kt_map_set_int(answer, "uptime_s", (clock_monotonic_us() - stats->started_us) / 1000000);
     kt_map_set_id(answer, "reads", atomic_load(&stats->reads));

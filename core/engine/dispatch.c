@@ -9,6 +9,7 @@
 static const char *const open_methods[] = {"system.ping", "auth.login", "auth.token"};
 
 static const char *const write_extras[] = {"request_id", "dry_run"};
+static const char *const read_extras[] = {"as_of"};
 
 bool dispatch_is_open(const char *method, size_t length)
 {
@@ -73,7 +74,7 @@ static struct kt_fields transition_params(struct kt_ctx *ctx, const struct kt_tr
     return (struct kt_fields){fields, verb->params.count + 2};
 }
 
-static enum kt_status read_extras(struct kt_ctx *ctx, struct dispatch *dispatch)
+static enum kt_status note_extras(struct kt_ctx *ctx, struct dispatch *dispatch)
 {
     const msgpack_object *id = kt_get(dispatch->params, "request_id");
     const msgpack_object *dry_run = kt_get(dispatch->params, "dry_run");
@@ -87,6 +88,36 @@ static enum kt_status read_extras(struct kt_ctx *ctx, struct dispatch *dispatch)
     dispatch->request_id = id ? kt_get_text(ctx, dispatch->params, "request_id") : NULL;
     dispatch->dry_run = dry_run && dry_run->via.boolean;
     return KT_OK;
+}
+
+bool dispatch_takes_as_of(const struct registry_method *method)
+{
+    return !method->writes && !(method->decl->flags & KT_PRESENT);
+}
+
+/* Before the parameters are checked: what they refer to need not be there any more. Who asks, and
+ * what they may, is a matter of today and settled by now. */
+static enum kt_status set_as_of(struct kt_ctx *ctx, const struct registry_method *method,
+                                const msgpack_object *given)
+{
+    const msgpack_object *as_of = kt_get(given, "as_of");
+    if (!as_of)
+        return KT_OK;
+    if (!dispatch_takes_as_of(method))
+        return kt_fail(ctx, KT_INVALID, "as_of",
+                       method->writes ? "%s changes data: it cannot be asked as of a moment"
+                                      : "%s tells of the server as it is: it takes no as_of",
+                       method->writes ? "%s 更改数据：不能指定 as_of"
+                                      : "%s 反映服务器的当前状况：不接受 as_of",
+                       method->name);
+    return record_set_as_of(ctx, as_of);
+}
+
+static struct kt_names extras_of(const struct registry_method *method)
+{
+    if (method->writes)
+        return (struct kt_names){write_extras, KT_COUNT(write_extras)};
+    return (struct kt_names){read_extras, dispatch_takes_as_of(method) ? KT_COUNT(read_extras) : 0};
 }
 
 enum kt_status dispatch_prepare(struct engine_ctx *ctx, const struct engine_request *request,
@@ -103,11 +134,11 @@ enum kt_status dispatch_prepare(struct engine_ctx *ctx, const struct engine_requ
     if (*out->method->permission)
         KT_TRY(access_require(base, out->method->permission));
     KT_TRY(unpack_params(base, request, &given));
+    KT_TRY(set_as_of(base, out->method, given));
     struct kt_fields fields = out->method->decl ? out->method->decl->params
                                                 : transition_params(base, out->method->transition);
-    struct kt_names extras = {write_extras, out->method->writes ? KT_COUNT(write_extras) : 0};
-    KT_TRY(record_check_params(base, fields, given, extras, &out->params));
-    return read_extras(base, out);
+    KT_TRY(record_check_params(base, fields, given, extras_of(out->method), &out->params));
+    return note_extras(base, out);
 }
 
 static enum kt_status run_transition(struct kt_ctx *ctx, const struct dispatch *dispatch)

@@ -15,7 +15,8 @@
 #include "base/log.h"
 #include "engine/engine_internal.h"
 
-#define PASSWORD_FILE "admin-password"
+#define PASSWORD_FILE   "admin-password"
+#define CLOCK_BEHIND_US (INT64_C(86400) * 1000000)
 
 /* --- Registry --- */
 
@@ -78,6 +79,19 @@ static enum kt_status first_start(struct kt_ctx *ctx, const char *folder, char *
     return KT_OK;
 }
 
+/* Not before what was written last: see the writer. */
+static enum kt_status begin_now(struct kt_ctx *ctx)
+{
+    kt_instant_us last;
+    KT_TRY(record_last_event_at(ctx, &last));
+    if (last > ctx->now + CLOCK_BEHIND_US)
+        log_error("the clock is more than a day behind the data: set it; until it has caught up, "
+                  "the time of the last change stands for the present");
+    if (last > ctx->now)
+        ctx->now = last;
+    return KT_OK;
+}
+
 /* Everything the data needs before the first request: registry, migrations, administrator. */
 static enum kt_status prepare_data(struct engine *engine, struct kt_ctx *ctx, const char *folder,
                                    char *why, size_t why_size)
@@ -87,7 +101,9 @@ static enum kt_status prepare_data(struct engine *engine, struct kt_ctx *ctx, co
         store_begin(engine->store, NULL, STORE_WRITE, &ctx->txn) == KT_OK ? KT_OK : KT_INTERNAL;
     if (status != KT_OK)
         return say(why, why_size, "the store cannot be written");
-    status = registry_open(ctx, &engine->catalog, &engine->registry);
+    status = begin_now(ctx);
+    if (status == KT_OK)
+        status = registry_open(ctx, &engine->catalog, &engine->registry);
     if (status == KT_OK)
         status = first_start(ctx, folder, why, why_size);
     if (status != KT_OK) {

@@ -72,6 +72,8 @@ void dispatch_begin(struct engine_ctx *ctx, const struct registry *registry);
 /** Who asks, what, may they: fills `out`. Needs ctx->base.txn. */
 enum kt_status dispatch_prepare(struct engine_ctx *ctx, const struct engine_request *request,
                                 struct dispatch *out);
+/** May it be asked as of a past moment? */
+bool dispatch_takes_as_of(const struct registry_method *method);
 enum kt_status dispatch_run(struct engine_ctx *ctx, const struct dispatch *dispatch);
 
 /** answer.c: the response message into request->reply. */

@@ -15,10 +15,22 @@ struct writer {
     struct registry *registry; /**< In force for the next request; a reference of its own. */
     bool changed;              /**< Not published yet. */
     kt_instant_us next_job;
+    kt_instant_us last_now;         /**< The latest moment of any request that was written. */
     struct engine_request *waiting; /**< Taken from the queue, not yet run. */
 };
 
 /* --- One request --- */
+
+/* Events are found by their time, so time never goes back, whatever the clock does. */
+static void begin_request(struct writer *writer, struct store_txn *top)
+{
+    struct kt_ctx *ctx = &writer->ctx.base;
+    dispatch_begin(&writer->ctx, writer->registry);
+    ctx->txn = top;
+    if (ctx->now < writer->last_now)
+        ctx->now = writer->last_now;
+    writer->last_now = ctx->now;
+}
 
 static enum kt_status run_nested(struct writer *writer, const struct engine_request *request,
                                  bool *changes)
@@ -83,8 +95,7 @@ static void run_request(struct writer *writer, struct store_txn *top,
 {
     struct kt_ctx *ctx = &writer->ctx.base;
     bool changes = false;
-    dispatch_begin(&writer->ctx, writer->registry);
-    ctx->txn = top;
+    begin_request(writer, top);
     enum kt_status status = begin_nested(writer, top);
     if (status == KT_OK) {
         status = run_nested(writer, request, &changes);
@@ -126,9 +137,8 @@ static void run_due_jobs(struct writer *writer, struct store_txn *top)
         return;
     writer->next_job = clock_now() + IDLE_US;
     do {
-        dispatch_begin(&writer->ctx, writer->registry);
+        begin_request(writer, top);
         access_become_server(ctx);
-        ctx->txn = top;
         if (job_find_due(ctx, writer->registry->modules, writer->registry->catalog->count, &job,
                          &writer->next_job) != KT_OK)
             return;
@@ -184,6 +194,18 @@ static void go_back(struct writer *writer)
     writer->changed = false;
 }
 
+/* Another process may have written meanwhile. */
+static void read_last_now(struct writer *writer, struct store_txn *top)
+{
+    struct kt_ctx *ctx = &writer->ctx.base;
+    kt_instant_us at;
+    ctx->txn = top;
+    ctx->last_event = 0;
+    if (record_last_event_at(ctx, &at) == KT_OK && at > writer->last_now)
+        writer->last_now = at;
+    context_forgive(ctx);
+}
+
 static void commit_batch(struct writer *writer)
 {
     struct engine *engine = writer->ctx.engine;
@@ -194,6 +216,7 @@ static void commit_batch(struct writer *writer)
         writer->waiting = NULL;
         return;
     }
+    read_last_now(writer, top);
     struct engine_request *ran = run_batch(writer, top);
     run_due_jobs(writer, top);
     int64_t began = clock_monotonic_us();

@@ -18,6 +18,45 @@ enum kt_status kt_record_get(struct kt_ctx *ctx, const char *name, uint64_t id,
     return record_load(ctx, entity, id, out);
 }
 
+/* Who had the value then, of those who were changed since. */
+static enum kt_status find_changed(struct kt_ctx *ctx, const struct schema_index *index,
+                                   const msgpack_object *value, const msgpack_object **out)
+{
+    const struct record_ids *ids;
+    KT_TRY(record_changed_since(ctx, index->entity, &ids));
+    for (size_t i = 0; i < ids->count && !*out; i++) {
+        const msgpack_object *record;
+        if (!record_exists(ctx, index->entity, ids->at[i]))
+            continue;
+        KT_TRY(record_load(ctx, index->entity, ids->at[i], &record));
+        if (kt_equal(kt_get(record, index->paths[0].field->decl->name), value))
+            *out = record;
+    }
+    return KT_OK;
+}
+
+static enum kt_status find_unique(struct kt_ctx *ctx, const struct schema_index *index,
+                                  msgpack_object value, const msgpack_object **out)
+{
+    struct key key;
+    struct store_slice found;
+    record_index_begin(&key, index);
+    record_key_add(&key, index->paths[0].field, &value);
+    if (key.overflow || value.type == MSGPACK_OBJECT_NIL)
+        return KT_OK;
+    if (store_get(ctx->txn, key_slice(&key), &found) == KT_OK) {
+        uint64_t id;
+        memcpy(&id, found.at, sizeof(id));
+        if (!ctx->as_of || record_exists(ctx, index->entity, id))
+            KT_TRY(record_load(ctx, index->entity, id, out));
+        /* Long text is cut in keys, and a record may have had another value then. */
+        if ((key.cut || ctx->as_of) &&
+            !kt_equal(kt_get(*out, index->paths[0].field->decl->name), &value))
+            *out = NULL;
+    }
+    return *out || !ctx->as_of ? KT_OK : find_changed(ctx, index, &value, out);
+}
+
 enum kt_status kt_record_find(struct kt_ctx *ctx, const char *name, const char *field,
                               msgpack_object value, const msgpack_object **out)
 {
@@ -29,18 +68,7 @@ enum kt_status kt_record_find(struct kt_ctx *ctx, const char *name, const char *
         if (!index->unique || index->path_count != 1 || index->paths[0].line ||
             strcmp(index->paths[0].field->decl->name, field) != 0)
             continue;
-        struct key key;
-        struct store_slice found;
-        record_index_begin(&key, index);
-        record_key_add(&key, index->paths[0].field, &value);
-        if (key.overflow || store_get(ctx->txn, key_slice(&key), &found) != KT_OK)
-            return KT_OK;
-        uint64_t id;
-        memcpy(&id, found.at, sizeof(id));
-        KT_TRY(record_load(ctx, entity, id, out));
-        if (key.cut && !kt_equal(kt_get(*out, field), &value))
-            *out = NULL;
-        return KT_OK;
+        return find_unique(ctx, index, value, out);
     }
     return kt_fail(ctx, KT_INVALID, field, "%s of %s is not a unique field", "%s（%s）不是唯一字段",
                    field, name);

@@ -31,6 +31,7 @@ void context_init(struct kt_ctx *ctx)
 
 void context_deinit(struct kt_ctx *ctx)
 {
+    record_past_free(ctx);
     msgpack_zone_free(ctx->arena);
     msgpack_sbuffer_destroy(&ctx->reply);
 }
@@ -50,6 +51,8 @@ void context_reset(struct kt_ctx *ctx)
     ctx->event_count = 0;
     ctx->save_depth = 0;
     ctx->last_event = 0;
+    ctx->as_of = 0;
+    record_past_free(ctx);
 }
 
 enum kt_status context_check_memory(struct kt_ctx *ctx)
@@ -185,7 +188,12 @@ const char *kt_setting(struct kt_ctx *ctx, const char *name, const char *otherwi
 {
     const msgpack_object *setting = NULL;
     bool failed_before = ctx->error.status != KT_OK;
-    if (kt_record_find(ctx, "system.setting", "name", kt_text(name), &setting) != KT_OK) {
+    uint64_t as_of = ctx->as_of;
+    /* How the company works is what it is today, also for a look at the past. */
+    ctx->as_of = 0;
+    enum kt_status status = kt_record_find(ctx, "system.setting", "name", kt_text(name), &setting);
+    ctx->as_of = as_of;
+    if (status != KT_OK) {
         if (!failed_before)
             context_forgive(ctx);
         return otherwise;

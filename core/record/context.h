@@ -53,6 +53,7 @@ struct context_host {
 
 struct registry;
 struct context_journal;
+struct record_past;
 
 struct kt_ctx {
     msgpack_zone *arena;
@@ -74,6 +75,7 @@ struct kt_ctx {
 
     /** Reads answer as the data stood right after the event of this number; 0: as it stands. */
     uint64_t as_of;
+    struct record_past *past; /**< What it worked out for that; NULL: nothing yet. */
     /** Notes all that the request does, for a preview; NULL: nobody asks. */
     struct context_journal *journal;
 
@@ -92,6 +94,8 @@ void context_deinit(struct kt_ctx *ctx);
 void context_reset(struct kt_ctx *ctx);
 /** KT_TOO_LARGE (with error) when the arena limit was passed, else KT_OK. */
 enum kt_status context_check_memory(struct kt_ctx *ctx);
+/** Let go of what was worked out for as_of: the moment or the data are others now. asof.c */
+void record_past_free(struct kt_ctx *ctx);
 /** Forget the present failure: the caller goes on another way. */
 void context_forgive(struct kt_ctx *ctx);
 /** Copy the error's texts into the present arena: those made in another one are about to go. */

@@ -1,19 +1,29 @@
 /* History: who changed what, when. One row per version of a record, holding the fields that changed
- * as they were before; lines are compared as a whole. Never rewritten. */
+ * as they were before and after; lines are compared as a whole. Never rewritten: with it any record
+ * can be rebuilt as it stood (asof.c). */
 #include <string.h>
 
 #include "kontor/limits.h"
 #include "record/record_internal.h"
+
+/* --- Writing --- */
 
 static void pack_text(msgpack_packer *packer, const char *text)
 {
     msgpack_pack_str_with_body(packer, text, strlen(text));
 }
 
-static bool changed(const struct schema_field *field, const msgpack_object *old,
-                    const msgpack_object *record)
+/* Of a record's own fields only this one can be told by no other means than the history. */
+#define ARCHIVED "archived"
+
+static const char *name_of(const struct schema_entity *entity, size_t index)
 {
-    return !kt_equal(kt_get(old, field->decl->name), kt_get(record, field->decl->name));
+    return index < entity->field_count ? entity->fields[index].decl->name : ARCHIVED;
+}
+
+static bool changed(const char *name, const msgpack_object *old, const msgpack_object *record)
+{
+    return !kt_equal(kt_get(old, name), kt_get(record, name));
 }
 
 static void pack_value(msgpack_packer *packer, const msgpack_object *record, const char *name)
@@ -29,13 +39,13 @@ static void pack_changes(msgpack_packer *packer, const struct schema_entity *ent
                          const msgpack_object *old, const msgpack_object *record)
 {
     size_t count = 0;
-    for (size_t i = 0; i < entity->field_count; i++)
-        count += changed(&entity->fields[i], old, record);
+    for (size_t i = 0; i <= entity->field_count; i++)
+        count += changed(name_of(entity, i), old, record);
     msgpack_pack_map(packer, count);
-    for (size_t i = 0; i < entity->field_count; i++) {
-        if (!changed(&entity->fields[i], old, record))
+    for (size_t i = 0; i <= entity->field_count; i++) {
+        const char *name = name_of(entity, i);
+        if (!changed(name, old, record))
             continue;
-        const char *name = entity->fields[i].decl->name;
         pack_text(packer, name);
         msgpack_pack_array(packer, 2);
         pack_value(packer, old, name);
@@ -43,30 +53,45 @@ static void pack_changes(msgpack_packer *packer, const struct schema_entity *ent
     }
 }
 
+void record_history_begin(struct key *key, const struct schema_entity *entity, uint64_t id)
+{
+    key_begin(key, SPACE_HISTORY);
+    key_add_u32(key, entity->number);
+    if (id)
+        key_add_u64(key, id);
+}
+
+void record_changed_key(struct key *key, const struct schema_entity *entity, uint64_t stamp,
+                        uint64_t id)
+{
+    key_begin(key, SPACE_CHANGED);
+    key_add_u32(key, entity->number);
+    key_add_u64(key, stamp);
+    key_add_u64(key, id);
+}
+
 enum kt_status record_history_add(struct kt_ctx *ctx, const struct schema_entity *entity,
                                   uint64_t id, const char *what, const msgpack_object *old,
                                   const msgpack_object *record)
 {
-    struct key key;
+    struct key key, changed_key;
+    uint64_t stamp;
     uint64_t version = kt_get_id(record ? record : old, "version") + (record ? 0 : 1);
-    key_begin(&key, SPACE_HISTORY);
-    key_add_u32(&key, entity->number);
-    key_add_u64(&key, id);
-    key_add_u64(&key, version);
     msgpack_sbuffer buffer;
     msgpack_packer packer;
+    if (entity->decl->flags & KT_NO_HISTORY)
+        return KT_OK;
+    KT_TRY(record_last_event(ctx, &stamp));
+    stamp++;
+    record_history_begin(&key, entity, id);
+    key_add_u64(&key, version);
+    key_add_u64(&key, stamp);
     msgpack_sbuffer_init(&buffer);
     msgpack_packer_init(&packer, &buffer, msgpack_sbuffer_write);
-    msgpack_pack_map(&packer, 5);
-    pack_text(&packer, "version");
-    msgpack_pack_uint64(&packer, version);
-    pack_text(&packer, "at");
+    msgpack_pack_array(&packer, 4);
     msgpack_pack_object(&packer, kt_instant_value(ctx, ctx->now));
-    pack_text(&packer, "user");
     pack_text(&packer, kt_user_name(ctx));
-    pack_text(&packer, "what");
     pack_text(&packer, what);
-    pack_text(&packer, "changes");
     /* A creation is fully told by the record and the later changes; storing it twice is waste. */
     if (old)
         pack_changes(&packer, entity, old, record);
@@ -75,41 +100,121 @@ enum kt_status record_history_add(struct kt_ctx *ctx, const struct schema_entity
     enum kt_status status =
         store_put(ctx->txn, key_slice(&key), (struct store_slice){buffer.data, buffer.size});
     msgpack_sbuffer_destroy(&buffer);
+    record_changed_key(&changed_key, entity, stamp, id);
+    if (status == KT_OK)
+        status = store_put(ctx->txn, key_slice(&changed_key), (struct store_slice){"", 0});
     return status == KT_OK ? KT_OK : record_store_failed(ctx, status);
+}
+
+/* --- Reading --- */
+
+enum kt_status record_history_require(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                      const char *field)
+{
+    if (entity->decl->flags & KT_NO_HISTORY)
+        return kt_fail(ctx, KT_INVALID, field,
+                       "%s keeps no history: it can only be read as it stands",
+                       "%s 不保留历史，只能读取当前数据", entity->name);
+    return KT_OK;
+}
+
+bool record_history_read_key(struct store_slice key, struct record_change *out)
+{
+    uint32_t entity;
+    struct key_reader reader = key_read(key);
+    return key_read_u32(&reader, &entity) && key_read_u64(&reader, &out->id) &&
+           key_read_u64(&reader, &out->version) && key_read_u64(&reader, &out->stamp) &&
+           reader.at == reader.end;
+}
+
+enum kt_status record_history_read(struct kt_ctx *ctx, struct store_slice bytes,
+                                   struct record_change *out)
+{
+    msgpack_object row;
+    KT_TRY(context_unpack(ctx, bytes.at, bytes.size, ctx->writable, &row));
+    const msgpack_object *parts = row.via.array.ptr;
+    if (row.type != MSGPACK_OBJECT_ARRAY || row.via.array.size != 4 ||
+        parts[3].type != MSGPACK_OBJECT_MAP)
+        return record_store_failed(ctx, KT_INTERNAL);
+    out->at = parts[0];
+    out->user = parts[1];
+    out->what = parts[2];
+    out->changes = parts[3];
+    return KT_OK;
+}
+
+struct history_page {
+    const struct schema_entity *entity;
+    uint64_t id;
+    uint64_t after; /**< The version the page before ended with. */
+    uint32_t limit;
+    struct kt_list *entries;
+    uint64_t next; /**< 0: this was the last page. */
+};
+
+static enum kt_status add_entry(struct kt_ctx *ctx, struct history_page *page,
+                                struct record_change *change, struct store_slice bytes)
+{
+    struct kt_map *entry = kt_map_new(ctx);
+    KT_TRY(record_history_read(ctx, bytes, change));
+    kt_map_set_id(entry, "version", change->version);
+    kt_map_set_id(entry, "event", change->stamp);
+    kt_map_set(entry, "at", change->at);
+    kt_map_set(entry, "user", change->user);
+    kt_map_set(entry, "what", change->what);
+    kt_map_set(entry, "changes", change->changes);
+    kt_list_add(page->entries, entry->object);
+    if (page->entries->object.via.array.size == page->limit)
+        page->next = change->version;
+    return context_check_memory(ctx);
+}
+
+/* Oldest first, and of a past moment only what was known then. */
+static enum kt_status walk_history(struct kt_ctx *ctx, struct history_page *page)
+{
+    struct key prefix, start;
+    struct store_cursor *cursor;
+    struct store_slice found, bytes;
+    record_history_begin(&prefix, page->entity, page->id);
+    start = prefix;
+    key_add_u64(&start, page->after + 1);
+    if (store_cursor_open(ctx->txn, &cursor) != KT_OK)
+        return record_store_failed(ctx, KT_INTERNAL);
+    enum kt_status result = KT_OK;
+    enum kt_status moved = store_seek(cursor, key_slice(&start), &found, &bytes);
+    while (moved == KT_OK && result == KT_OK && !page->next &&
+           key_has_prefix(found, key_slice(&prefix))) {
+        struct record_change change;
+        if (!record_history_read_key(found, &change))
+            result = record_store_failed(ctx, KT_INTERNAL);
+        else if (ctx->as_of && change.stamp > ctx->as_of)
+            break;
+        else
+            result = add_entry(ctx, page, &change, bytes);
+        moved = store_next(cursor, &found, &bytes);
+    }
+    store_cursor_close(cursor);
+    if (result == KT_OK && moved != KT_OK && moved != KT_NOT_FOUND)
+        return record_store_failed(ctx, moved);
+    return result;
 }
 
 enum kt_status record_reply_history(struct kt_ctx *ctx, const struct schema_entity *entity,
                                     const msgpack_object *params)
 {
-    uint64_t id = kt_get_id(params, "id");
-    struct key prefix;
-    struct store_cursor *cursor;
-    struct store_slice found, bytes;
-    key_begin(&prefix, SPACE_HISTORY);
-    key_add_u32(&prefix, entity->number);
-    key_add_u64(&prefix, id);
-    enum kt_status status = store_cursor_open(ctx->txn, &cursor);
-    if (status != KT_OK)
-        return record_store_failed(ctx, status);
-    struct kt_list *entries = kt_list_new(ctx);
-    status = store_seek(cursor, key_slice(&prefix), &found, &bytes);
-    enum kt_status result = KT_OK;
-    while (status == KT_OK && result == KT_OK && key_has_prefix(found, key_slice(&prefix)) &&
-           entries->object.via.array.size < KT_LIMIT_PAGE) {
-        msgpack_object entry;
-        result = context_unpack(ctx, bytes.at, bytes.size, false, &entry);
-        if (result == KT_OK)
-            kt_list_add(entries, entry);
-        status = store_next(cursor, &found, &bytes);
-    }
-    store_cursor_close(cursor);
-    KT_TRY(result);
-    if (entries->object.via.array.size == 0) {
+    struct history_page page = {.entity = entity, .id = kt_get_id(params, "id")};
+    KT_TRY(record_history_require(ctx, entity, "entity"));
+    KT_TRY(record_page_limit(ctx, params, &page.limit));
+    page.after = kt_get_id(params, "after");
+    page.entries = kt_list_new(ctx);
+    KT_TRY(walk_history(ctx, &page));
+    if (page.entries->object.via.array.size == 0 && !page.after) {
         struct store_slice record;
-        KT_TRY(record_bytes(ctx, entity, id, &record));
+        KT_TRY(record_bytes(ctx, entity, page.id, &record));
     }
     struct kt_map *answer = kt_map_new(ctx);
-    kt_map_set(answer, "entries", entries->object);
+    kt_map_set(answer, "entries", page.entries->object);
+    kt_map_set(answer, "next", page.next ? kt_id(page.next) : kt_nil());
     kt_reply_map(ctx, answer);
     return context_check_memory(ctx);
 }

@@ -48,6 +48,15 @@ enum kt_status record_check_params(struct kt_ctx *ctx, struct kt_fields fields,
                                    const msgpack_object *params, struct kt_names extra,
                                    const msgpack_object **out);
 
+/** Number of the newest event in the transaction; 0 when there is none. moment.c */
+enum kt_status record_last_event(struct kt_ctx *ctx, uint64_t *out);
+/** When it was written; INT64_MIN when there is none. */
+enum kt_status record_last_event_at(struct kt_ctx *ctx, kt_instant_us *out);
+/** Let what the request reads from now on be as it stood at `given`: an event number, an instant,
+ *  or the text of a date (its end, UTC) or an instant. KT_INVALID when that is no moment of these
+ *  data. */
+enum kt_status record_set_as_of(struct kt_ctx *ctx, const msgpack_object *given);
+
 /** Answers of the generic methods, packed into ctx->reply from the parameters as they came. */
 enum kt_status record_reply_get(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
                                 const msgpack_object *fields);

@@ -13,11 +13,19 @@ enum kt_status record_check_lines_complete(struct kt_ctx *ctx, const struct sche
 
 /** storage.c: rows of the store. */
 void record_key(struct key *key, const struct schema_entity *entity, uint64_t id);
+/** The stored bytes: as they stand, or as of ctx->as_of. KT_NOT_FOUND without an error. */
+enum kt_status record_find(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
+                           struct store_slice *out);
+enum kt_status record_find_present(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                   uint64_t id, struct store_slice *out);
 bool record_exists(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id);
 /** Next value of a named counter, from 1. */
 enum kt_status record_count_up(struct kt_ctx *ctx, const char *counter, uint64_t *out);
 enum kt_status record_store_failed(struct kt_ctx *ctx, enum kt_status status);
-/** Packs `record` in the schema's order without nils and stores it. */
+/** The record in its stored form: the schema's order, no nils. */
+void record_pack(msgpack_packer *packer, const struct schema_entity *entity, uint64_t id,
+                 const msgpack_object *record);
+/** Packs and stores it. */
 enum kt_status record_put(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
                           const msgpack_object *record);
 
@@ -81,15 +89,95 @@ enum kt_status record_total_group(struct kt_ctx *ctx, const struct schema_total 
 enum kt_status record_total_row(struct kt_ctx *ctx, const struct schema_total *total,
                                 struct store_slice key, struct store_slice bytes,
                                 struct kt_total_row *out);
+/** Only its numbers. */
+enum kt_status record_total_numbers(struct kt_ctx *ctx, const struct schema_total *total,
+                                    struct store_slice bytes, struct kt_total_row *row);
+
+/** total_table.c: shares summed up by row, in memory of its own. Zeroed but for `total` it is
+ *  empty. */
+struct total_sum {
+    uint8_t *key; /**< NULL: a free place. */
+    uint16_t size;
+    bool seen; /**< For the owner of the table. */
+    struct kt_decimal measures[KT_MEASURES];
+    int64_t count;
+};
+struct total_table {
+    const struct schema_total *total;
+    struct total_sum *rows;
+    size_t places;
+    size_t taken;
+};
+/** A record_share_each. */
+void total_table_add(struct kt_ctx *ctx, void *table, const struct record_share *share);
+/** NULL when there is no such row. */
+struct total_sum *total_table_find(const struct total_table *table, const uint8_t *key,
+                                   size_t size);
+void total_table_free(struct total_table *table);
+int total_key_compare(struct store_slice a, struct store_slice b);
 
 /** sequence.c: "SO{year}-{5}" -> "SO2026-00042". */
 enum kt_status record_next_number(struct kt_ctx *ctx, const struct schema_entity *entity,
                                   const struct kt_field *field, msgpack_object *out);
 
-/** history.c */
+/** history.c: one row for each change, under the version it led to and its stamp, the number of
+ *  the event that follows it. Nothing for entities that keep no history. */
 enum kt_status record_history_add(struct kt_ctx *ctx, const struct schema_entity *entity,
                                   uint64_t id, const char *what, const msgpack_object *old,
                                   const msgpack_object *record);
+struct record_change {
+    uint64_t id;
+    uint64_t version; /**< 1: the record's creation. */
+    uint64_t stamp;
+    msgpack_object at, user, what;
+    msgpack_object changes; /**< Field -> [before, after]; nothing at creation. */
+};
+/** Prefix of the rows of an entity, or with `id` not 0 of a record. */
+void record_history_begin(struct key *key, const struct schema_entity *entity, uint64_t id);
+bool record_history_read_key(struct store_slice key, struct record_change *out);
+enum kt_status record_history_read(struct kt_ctx *ctx, struct store_slice bytes,
+                                   struct record_change *out);
+/** KT_INVALID for as_of or history of an entity that keeps none. */
+enum kt_status record_history_require(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                      const char *field);
+/** Key of the row that notes a change: "what changed since" is one walk. */
+void record_changed_key(struct key *key, const struct schema_entity *entity, uint64_t stamp,
+                        uint64_t id);
+
+/** asof.c: records as they stood at ctx->as_of. Lives in the arena; KT_NOT_FOUND without an error
+ *  when the record was not there then. */
+enum kt_status record_find_past(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
+                                struct store_slice *out);
+/** Sorted, each once. */
+struct record_ids {
+    uint64_t *at;
+    size_t count;
+};
+/** The entity's records that were changed after ctx->as_of, those created and deleted since among
+ *  them; kept until the request ends. KT_TOO_LARGE for more than KT_LIMIT_SCAN changes. */
+enum kt_status record_changed_since(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                    const struct record_ids **out);
+bool record_ids_have(const struct record_ids *ids, uint64_t id);
+/** What the request has worked out of the past so far. */
+struct record_past {
+    struct known_ids *ids;
+    struct past_sums *sums;
+};
+struct record_past *record_past(struct kt_ctx *ctx);
+/** total_past.c: what the records that changed since add to a total now, less what they added then,
+ *  with the sign turned: then = now + since. */
+struct past_sums {
+    struct total_table table;
+    struct total_sum **sorted; /**< By key. */
+    size_t count;
+    struct past_sums *next;
+};
+/** *out is NULL when the present is asked for. Kept until the request ends. */
+enum kt_status record_total_since(struct kt_ctx *ctx, const struct schema_total *total,
+                                  const struct past_sums **out);
+/** Index of the first row not before the key. */
+size_t record_past_sums_seek(const struct past_sums *sums, struct store_slice key);
+void record_past_sums_free(struct past_sums *sums);
 
 /** input.c: from what was given to a whole record. */
 enum kt_status record_input_check(struct kt_ctx *ctx, const struct schema_entity *entity,
@@ -107,6 +195,9 @@ enum kt_status record_final_check(struct kt_ctx *ctx, const struct schema_entity
 /** Once, after the last check: gives new lines their ids and drops what is empty. */
 enum kt_status record_finish(struct kt_ctx *ctx, const struct schema_entity *entity,
                              const msgpack_object *old, struct kt_map *record);
+
+/** search.c: `limit` of a page. */
+enum kt_status record_page_limit(struct kt_ctx *ctx, const msgpack_object *params, uint32_t *out);
 
 /** show.c: a stored record appended to ctx->reply as the present user may see it; `fields` is the
  *  list of those asked for, or NULL. */

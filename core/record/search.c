@@ -39,7 +39,7 @@ static void put_u32(char *at, uint32_t value)
         at[i] = (char)(uint8_t)(value >> (24 - 8 * i));
 }
 
-static enum kt_status page_limit(struct kt_ctx *ctx, const msgpack_object *params, uint32_t *out)
+enum kt_status record_page_limit(struct kt_ctx *ctx, const msgpack_object *params, uint32_t *out)
 {
     const msgpack_object *given = kt_get(params, "limit");
     *out = 100;
@@ -61,7 +61,7 @@ enum kt_status record_reply_search(struct kt_ctx *ctx, const struct schema_entit
     uint32_t limit;
     msgpack_object next;
     msgpack_packer packer;
-    KT_TRY(page_limit(ctx, params, &limit));
+    KT_TRY(record_page_limit(ctx, params, &limit));
     KT_TRY(record_show_check(ctx, entity, page.fields));
     KT_TRY(record_query_compile(ctx, entity, kt_get(params, "where"),
                                 kt_get_text(ctx, params, "order"), &query));

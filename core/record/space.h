@@ -9,7 +9,7 @@ enum space {
     SPACE_UNIQUE = 'U',      /**< index, values... -> id */
     SPACE_INDEX = 'I',       /**< index, values..., id -> nothing */
     SPACE_TOTAL = 'T',       /**< total, group values... -> msgpack [count, measures...] */
-    SPACE_HISTORY = 'H',     /**< entity, id, version -> msgpack {at, user, what, changes} */
+    SPACE_HISTORY = 'H',     /**< entity, id, version, stamp -> msgpack [at, user, what, changes] */
     SPACE_COUNTER = 'N',     /**< catalog number -> u64 last given out */
     SPACE_EVENT = 'E',       /**< sequence number -> msgpack event */
     SPACE_REQUEST = 'Q',     /**< user, request id -> msgpack {at, method, reply} */

@@ -20,12 +20,26 @@ void record_key(struct key *key, const struct schema_entity *entity, uint64_t id
     key_add_u64(key, id);
 }
 
-bool record_exists(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id)
+enum kt_status record_find_present(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                   uint64_t id, struct store_slice *out)
 {
     struct key key;
-    struct store_slice bytes;
     record_key(&key, entity, id);
-    return store_get(ctx->txn, key_slice(&key), &bytes) == KT_OK;
+    enum kt_status status = store_get(ctx->txn, key_slice(&key), out);
+    return status == KT_OK || status == KT_NOT_FOUND ? status : record_store_failed(ctx, status);
+}
+
+enum kt_status record_find(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
+                           struct store_slice *out)
+{
+    return ctx->as_of ? record_find_past(ctx, entity, id, out)
+                      : record_find_present(ctx, entity, id, out);
+}
+
+bool record_exists(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id)
+{
+    struct store_slice bytes;
+    return record_find(ctx, entity, id, &bytes) == KT_OK;
 }
 
 enum kt_status record_entity(struct kt_ctx *ctx, const char *name, size_t length,
@@ -43,13 +57,14 @@ enum kt_status record_entity(struct kt_ctx *ctx, const char *name, size_t length
 enum kt_status record_bytes(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
                             struct store_slice *out)
 {
-    struct key key;
-    record_key(&key, entity, id);
-    enum kt_status status = store_get(ctx->txn, key_slice(&key), out);
+    enum kt_status status = record_find(ctx, entity, id, out);
     if (status == KT_NOT_FOUND)
-        return kt_fail(ctx, KT_NOT_FOUND, "id", "there is no %s with id %llu",
-                       "%s 编号 %llu 不存在", entity->name, (unsigned long long)id);
-    return status == KT_OK ? KT_OK : record_store_failed(ctx, status);
+        return kt_fail(ctx, KT_NOT_FOUND, "id",
+                       ctx->as_of ? "there was no %s with id %llu then"
+                                  : "there is no %s with id %llu",
+                       ctx->as_of ? "当时 %s 编号 %llu 不存在" : "%s 编号 %llu 不存在",
+                       entity->name, (unsigned long long)id);
+    return status;
 }
 
 enum kt_status record_load(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
@@ -114,8 +129,8 @@ static void pack_lines(msgpack_packer *packer, const struct schema_field *field,
     }
 }
 
-static void pack_record(msgpack_packer *packer, const struct schema_entity *entity, uint64_t id,
-                        const msgpack_object *record)
+void record_pack(msgpack_packer *packer, const struct schema_entity *entity, uint64_t id,
+                 const msgpack_object *record)
 {
     size_t count = 2;
     for (size_t i = 0; i < entity->field_count; i++)
@@ -146,7 +161,7 @@ enum kt_status record_put(struct kt_ctx *ctx, const struct schema_entity *entity
     struct key key;
     msgpack_sbuffer_init(&buffer);
     msgpack_packer_init(&packer, &buffer, msgpack_sbuffer_write);
-    pack_record(&packer, entity, id, record);
+    record_pack(&packer, entity, id, record);
     enum kt_status status;
     if (buffer.size > KT_LIMIT_RECORD_BYTES) {
         status = kt_fail(ctx, KT_TOO_LARGE, NULL, "a %s may have at most %u bytes",

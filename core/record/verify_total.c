@@ -1,96 +1,16 @@
 /* Totals against the records: each total is summed up anew into a table in memory, as large as the
  * total itself, and the stored rows are held against it. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "record/verify.h"
 
-struct row {
-    uint8_t *key; /**< NULL: a free place. */
-    uint16_t size;
-    bool stored; /**< A stored row was held against it. */
-    struct kt_decimal measures[KT_MEASURES];
-    int64_t count;
-};
-
-/* Open addressing; the number of places is a power of two and never more than half taken. */
-struct table {
-    const struct schema_total *total;
-    struct row *rows;
-    size_t places;
-    size_t taken;
-};
-
-static void *must(void *memory)
-{
-    if (!memory)
-        abort();
-    return memory;
-}
-
-/* FNV-1a, 64 bits. */
-static uint64_t hash(const uint8_t *bytes, size_t size)
-{
-    uint64_t value = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < size; i++)
-        value = (value ^ bytes[i]) * UINT64_C(0x100000001b3);
-    return value;
-}
-
-/* The row of the key, or the free place for it. */
-static struct row *find_row(const struct table *table, const uint8_t *key, size_t size)
-{
-    size_t place = (size_t)hash(key, size) & (table->places - 1);
-    while (table->rows[place].key &&
-           (table->rows[place].size != size || memcmp(table->rows[place].key, key, size) != 0))
-        place = (place + 1) & (table->places - 1);
-    return &table->rows[place];
-}
-
-static void grow(struct table *table)
-{
-    struct table wider = {.total = table->total, .taken = table->taken};
-    wider.places = table->places ? table->places * 2 : 256;
-    wider.rows = must(calloc(wider.places, sizeof(*wider.rows)));
-    for (size_t i = 0; i < table->places; i++)
-        if (table->rows[i].key)
-            *find_row(&wider, table->rows[i].key, table->rows[i].size) = table->rows[i];
-    free(table->rows);
-    *table = wider;
-}
-
-static void table_free(struct table *table)
-{
-    for (size_t i = 0; i < table->places; i++)
-        free(table->rows[i].key);
-    free(table->rows);
-}
-
-static void add_share(struct kt_ctx *ctx, void *argument, const struct record_share *share)
-{
-    struct table *table = argument;
-    (void)ctx;
-    if ((table->taken + 1) * 2 > table->places)
-        grow(table);
-    struct row *row = find_row(table, share->key.bytes, share->key.size);
-    if (!row->key) {
-        row->key = must(malloc(share->key.size ? share->key.size : 1u));
-        memcpy(row->key, share->key.bytes, share->key.size);
-        row->size = share->key.size;
-        table->taken++;
-    }
-    row->count += share->count;
-    for (size_t i = 0; i < KT_MEASURES; i++)
-        row->measures[i] = kt_decimal_add(row->measures[i], share->measures[i]);
-}
-
 static enum kt_status add_record(struct verify *verify, void *argument, uint64_t id,
                                  const msgpack_object *record)
 {
-    struct table *table = argument;
+    struct total_table *table = argument;
     (void)id;
-    record_total_shares(verify->ctx, table->total, record, 1, add_share, table);
+    record_total_shares(verify->ctx, table->total, record, 1, total_table_add, table);
     return KT_OK;
 }
 
@@ -118,8 +38,8 @@ static void describe(const struct schema_total *total, const struct kt_total_row
     }
 }
 
-static void compare(struct verify *verify, const struct table *table,
-                    const struct kt_total_row *stored, const struct row *summed)
+static void compare(struct verify *verify, const struct total_table *table,
+                    const struct kt_total_row *stored, const struct total_sum *summed)
 {
     const struct schema_total *total = table->total;
     const struct kt_total_row zero = {0};
@@ -142,19 +62,19 @@ static void compare(struct verify *verify, const struct table *table,
     }
 }
 
-static void check_row(struct verify *verify, struct table *table, struct store_slice key,
+static void check_row(struct verify *verify, struct total_table *table, struct store_slice key,
                       struct store_slice bytes)
 {
     struct kt_ctx *ctx = verify->ctx;
     struct kt_total_row stored;
     size_t used = ctx->arena_used;
-    struct row *summed = table->places ? find_row(table, key.at, key.size) : NULL;
-    if (summed && summed->key)
-        summed->stored = true;
+    struct total_sum *summed = total_table_find(table, key.at, key.size);
+    if (summed)
+        summed->seen = true;
     ctx->arena = verify->scratch;
     verify->total_rows++;
     if (record_total_row(ctx, table->total, key, bytes, &stored) == KT_OK) {
-        compare(verify, table, &stored, summed && summed->key ? summed : NULL);
+        compare(verify, table, &stored, summed);
     } else {
         context_forgive(ctx);
         verify_problem(verify, "total", table->total->entity->name, 0, "a row of %s cannot be read",
@@ -166,13 +86,13 @@ static void check_row(struct verify *verify, struct table *table, struct store_s
 }
 
 /* Rows that the records ask for and the store does not have. */
-static void check_missing(struct verify *verify, const struct table *table)
+static void check_missing(struct verify *verify, const struct total_table *table)
 {
     for (size_t i = 0; i < table->places; i++) {
-        const struct row *row = &table->rows[i];
+        const struct total_sum *row = &table->rows[i];
         struct record_share share = {.count = row->count};
         memcpy(share.measures, row->measures, sizeof(share.measures));
-        if (!row->key || row->stored || record_share_is_empty(table->total, &share))
+        if (!row->key || row->seen || record_share_is_empty(table->total, &share))
             continue;
         struct kt_total_row missing = {.count = 0};
         struct store_slice key = {row->key, row->size};
@@ -187,7 +107,7 @@ static void check_missing(struct verify *verify, const struct table *table)
     }
 }
 
-static enum kt_status walk_rows(struct verify *verify, struct table *table)
+static enum kt_status walk_rows(struct verify *verify, struct total_table *table)
 {
     struct kt_ctx *ctx = verify->ctx;
     struct key prefix;
@@ -210,11 +130,11 @@ enum kt_status verify_totals(struct verify *verify)
 {
     const struct schema *schema = verify->ctx->schema;
     for (size_t i = 0; i < schema->total_count; i++) {
-        struct table table = {.total = &schema->totals[i]};
+        struct total_table table = {.total = &schema->totals[i]};
         enum kt_status status = verify_records(verify, table.total->entity, add_record, &table);
         if (status == KT_OK)
             status = walk_rows(verify, &table);
-        table_free(&table);
+        total_table_free(&table);
         KT_TRY(status);
     }
     return KT_OK;

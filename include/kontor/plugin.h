@@ -13,6 +13,8 @@
 enum kt_method_flag {
     KT_WRITE =
         1 << 0, /**< Runs on the writer, in a transaction that commits. Otherwise it only reads. */
+    KT_PRESENT = 1 << 1, /**< Tells of the server as it is, so `as_of` is refused. Other methods
+                            that read take it: all they read is then as it stood. */
 };
 struct kt_method {
     const char *name; /**< "module.noun.verb" or "module.verb". */

@@ -396,6 +396,7 @@ static inline enum kt_status end_step(struct fixture *f, enum kt_status status)
     else
         store_abort(f->ctx.txn);
     f->ctx.txn = f->txn;
+    f->ctx.last_event = 0;
     assert_int_equal(error->status, status);
     assert_int_equal(f->ctx.save_depth, 0);
     context_forgive(&f->ctx);

@@ -84,7 +84,7 @@ static enum kt_status emit(struct fixture *f, const char *topic)
 static uint64_t last(struct fixture *f)
 {
     uint64_t number;
-    assert_int_equal(bus_last(&f->ctx, &number), KT_OK);
+    assert_int_equal(record_last_event(&f->ctx, &number), KT_OK);
     return number;
 }
 
