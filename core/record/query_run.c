@@ -277,6 +277,9 @@ enum kt_status record_query_run(struct kt_ctx *ctx, struct record_query *query, 
                                 msgpack_object *next)
 {
     struct walk walk = {.ctx = ctx, .query = query, .limit = limit};
+    if (ctx->as_of)
+        return kt_fail(ctx, KT_INVALID, "as_of", "%s cannot be searched as of a moment",
+                       "%s 不能按过去时刻搜索", query->entity->name);
     walk.each = each;
     walk.argument = argument;
     walk.next = next;
