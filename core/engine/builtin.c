@@ -131,7 +131,7 @@ static const struct kt_field delete_params[] = {ENTITY, ID, VERSION};
 static const struct kt_field search_params[] = {
     ENTITY,
     ANY("where", 0, "Conditions [field, op, value]", "条件 [字段, 运算符, 值]"),
-    TEXT("order", 0, "Field to order by, or -field", "排序字段，降序加 -"),
+    ANY("order", 0, "field, -field, or a list of them", "排序字段，降序加 -，可为列表"),
     {.name = "limit", .type = KT_INT, .flags = KT_POSITIVE, .label = {"Most records", "最多条数"}},
     ANY("after", 0, "`next` of the page before", "上一页返回的 next"),
     ANY("fields", 0, "Only these fields", "仅返回这些字段"),

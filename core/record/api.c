@@ -113,11 +113,10 @@ struct found {
 };
 
 static enum kt_status keep(struct kt_ctx *ctx, void *argument, uint64_t id,
-                           struct store_slice bytes, const msgpack_object *record)
+                           struct store_slice bytes)
 {
     struct found *found = argument;
     (void)id;
-    (void)record;
     if (found->count == KT_QUERY_MAX)
         return kt_fail(ctx, KT_TOO_LARGE, NULL,
                        "more than %d records match; go through them in pages",
@@ -151,8 +150,13 @@ enum kt_status kt_record_search(struct kt_ctx *ctx, const struct kt_query *query
         kt_list_add(term, query->where[i].value);
         kt_list_add(where, term->object);
     }
-    KT_TRY(record_query_compile(ctx, entity, &where->object, query->order, &compiled));
-    KT_TRY(record_query_run(ctx, compiled, query->limit, NULL, keep, &found, NULL));
+    const msgpack_object order = query->order ? kt_text(query->order) : kt_nil();
+    const struct record_question asked = {.entity = entity,
+                                          .where = &where->object,
+                                          .order = query->order ? &order : NULL,
+                                          .limit = query->limit ? query->limit : KT_QUERY_MAX + 1};
+    KT_TRY(record_query_compile(ctx, &asked, &compiled));
+    KT_TRY(record_query_run(ctx, compiled, keep, &found, NULL));
     *out = found.at;
     *out_count = found.count;
     return KT_OK;

@@ -7,20 +7,62 @@
 
 struct compiler {
     struct kt_ctx *ctx;
-    const struct schema_entity *entity;
+    const struct record_question *asked;
     size_t terms;
+    size_t nodes; /**< Terms and lists of terms. */
 };
 
-static enum kt_status unknown_field(struct compiler *compiler, const char *name)
+/* --- Paths --- */
+
+const struct schema_field *query_path_field(const struct query_path *path)
 {
-    return kt_fail(compiler->ctx, KT_INVALID, name, "%s has no field %s", "%s 没有字段 %s",
-                   compiler->entity->name, name);
+    return path->line ? path->line : path->field;
 }
 
-static enum kt_status compile_path(struct compiler *compiler, const char *name,
-                                   struct query_path *out)
+bool query_path_is_id(const struct query_path *path)
 {
-    const struct schema_entity *entity = compiler->entity;
+    return !path->hop_count && path->own && path->own[0] == 'i';
+}
+
+bool query_path_equal(const struct query_path *a, const struct query_path *b)
+{
+    if (a->hop_count != b->hop_count || a->field != b->field || a->line != b->line ||
+        !a->own != !b->own || (a->own && a->own[0] != b->own[0]))
+        return false;
+    for (size_t i = 0; i < a->hop_count; i++)
+        if (a->hops[i] != b->hops[i])
+            return false;
+    return true;
+}
+
+static enum kt_status unknown_field(struct kt_ctx *ctx, const struct record_question *asked,
+                                    const char *name)
+{
+    return kt_fail(ctx, KT_INVALID, name, "%s has no field %s", "%s 没有字段 %s",
+                   asked->entity->name, name);
+}
+
+static enum kt_status follow(struct kt_ctx *ctx, const struct record_question *asked,
+                             const char *name, const struct schema_field *field,
+                             struct query_path *out)
+{
+    const struct schema_entity *target = field->target;
+    if (field->decl->type != KT_REF || !target || !target->enabled)
+        return unknown_field(ctx, asked, name);
+    if (out->hop_count == QUERY_HOPS)
+        return kt_fail(ctx, KT_INVALID, name, "%s follows more than %d references",
+                       "%s 沿引用超过 %d 层", name, QUERY_HOPS);
+    if (asked->for_client && !ctx->host->may(ctx, kt_format(ctx, "%s.read", target->name)))
+        return kt_fail(ctx, KT_DENIED, name, "%s leads to %s, which you may not read",
+                       "%s 指向 %s，您无权读取", name, target->name);
+    out->hops[out->hop_count++] = field;
+    return KT_OK;
+}
+
+enum kt_status query_compile_path(struct kt_ctx *ctx, const struct record_question *asked,
+                                  const char *name, struct query_path *out)
+{
+    const struct schema_entity *entity = asked->entity;
     const char *part = name;
     *out = (struct query_path){0};
     for (;;) {
@@ -32,7 +74,7 @@ static enum kt_status compile_path(struct compiler *compiler, const char *name,
         }
         const struct schema_field *field = schema_field(entity, part, length);
         if (!field)
-            return unknown_field(compiler, name);
+            return unknown_field(ctx, asked, name);
         if (!dot) {
             out->field = field;
             return KT_OK;
@@ -40,16 +82,15 @@ static enum kt_status compile_path(struct compiler *compiler, const char *name,
         if (field->decl->type == KT_LINES) {
             out->field = field;
             out->line = schema_line_field(field, dot + 1, strlen(dot + 1));
-            return out->line ? KT_OK : unknown_field(compiler, name);
+            return out->line ? KT_OK : unknown_field(ctx, asked, name);
         }
-        if (field->decl->type != KT_REF || !field->target || !field->target->enabled ||
-            out->hop_count == QUERY_HOPS)
-            return unknown_field(compiler, name);
-        out->hops[out->hop_count++] = field;
+        KT_TRY(follow(ctx, asked, name, field, out));
         entity = field->target;
         part = dot + 1;
     }
 }
+
+/* --- Conditions --- */
 
 static bool find_op(const char *text, enum query_op *out)
 {
@@ -64,37 +105,76 @@ static bool find_op(const char *text, enum query_op *out)
 
 /* A searched value has the field's type but need not be valid to store: an unknown id or a negative
  * amount just matches nothing. */
-static enum kt_status compile_value(struct compiler *compiler, const struct query_path *path,
-                                    const char *name, const msgpack_object *given,
-                                    msgpack_object *out)
+enum kt_status query_compile_value(struct kt_ctx *ctx, const struct query_path *path,
+                                   const char *name, const msgpack_object *given,
+                                   msgpack_object *out)
 {
-    const struct schema_field *field = path->line ? path->line : path->field;
+    const struct schema_field *field = query_path_field(path);
     *out = *given;
+    if (field && (field->decl->type == KT_LINES || field->decl->type == KT_JSON ||
+                  field->decl->type == KT_FILE || (field->decl->flags & KT_ON_READ)))
+        return kt_fail(ctx, KT_INVALID, name, "%s cannot be searched", "%s 不可搜索", name);
     if (given->type == MSGPACK_OBJECT_NIL)
         return KT_OK;
-    if (!field || field->decl->type == KT_REF || field->decl->type == KT_INT) {
+    if (!field || field->decl->type == KT_REF || field->decl->type == KT_REFS ||
+        field->decl->type == KT_INT) {
         if ((given->type == MSGPACK_OBJECT_POSITIVE_INTEGER && given->via.u64 <= INT64_MAX) ||
             given->type == MSGPACK_OBJECT_NEGATIVE_INTEGER)
             return KT_OK;
-        return kt_fail(compiler->ctx, KT_INVALID, name, "%s is compared with whole numbers",
+        return kt_fail(ctx, KT_INVALID, name, "%s is compared with whole numbers",
                        "%s 须与整数比较", name);
     }
-    if (field->decl->type == KT_LINES || field->decl->type == KT_JSON)
-        return kt_fail(compiler->ctx, KT_INVALID, name, "%s cannot be searched", "%s 不可搜索",
-                       name);
     if (field->decl->type == KT_TAGS || field->decl->type == KT_ENUM ||
         field->decl->type == KT_STATE || field->decl->type == KT_TEXT) {
         if (given->type == MSGPACK_OBJECT_STR)
             return KT_OK;
-        return kt_fail(compiler->ctx, KT_INVALID, name, "%s is compared with text",
-                       "%s 须与文本比较", name);
+        return kt_fail(ctx, KT_INVALID, name, "%s is compared with text", "%s 须与文本比较", name);
     }
     struct kt_field plain = *field->decl;
     struct schema_field loose = *field;
     plain.flags = 0;
     loose.decl = &plain;
     loose.digits = KT_DECIMAL_SCALE_MAX;
-    return record_check_value(compiler->ctx, &loose, name, given, out);
+    return record_check_value(ctx, &loose, name, given, out);
+}
+
+/* The values of an `in`. */
+static enum kt_status compile_values(struct kt_ctx *ctx, const struct query_path *path,
+                                     const char *name, const msgpack_object *given,
+                                     msgpack_object *out)
+{
+    if (given->type != MSGPACK_OBJECT_ARRAY || given->via.array.size > KT_LIMIT_PAGE)
+        return kt_fail(ctx, KT_INVALID, name, "in needs a list of at most %u values",
+                       "in 需要最多 %u 个值的列表", KT_LIMIT_PAGE);
+    struct kt_list *values = kt_list_new(ctx);
+    for (uint32_t i = 0; i < given->via.array.size; i++) {
+        msgpack_object value;
+        KT_TRY(query_compile_value(ctx, path, name, &given->via.array.ptr[i], &value));
+        kt_list_add(values, value);
+    }
+    *out = values->object;
+    return KT_OK;
+}
+
+static enum kt_status compile_pattern(struct kt_ctx *ctx, const struct query_path *path,
+                                      const char *name, const msgpack_object *given,
+                                      msgpack_object *out)
+{
+    const struct schema_field *field = query_path_field(path);
+    bool text = field && (field->decl->type == KT_TEXT || field->decl->type == KT_TAGS ||
+                          field->decl->type == KT_ENUM || field->decl->type == KT_STATE ||
+                          field->decl->type == KT_DATE);
+    if (!text || (field->decl->flags & KT_ON_READ) || given->type != MSGPACK_OBJECT_STR)
+        return kt_fail(ctx, KT_INVALID, name, "like compares a text field with a text",
+                       "like 仅用于文本字段与文本");
+    *out = *given;
+    return KT_OK;
+}
+
+static enum kt_status too_many(struct kt_ctx *ctx)
+{
+    return kt_fail(ctx, KT_TOO_LARGE, "where", "more than %u conditions", "条件超过 %u 个",
+                   KT_LIMIT_WHERE_TERMS);
 }
 
 static enum kt_status compile_term(struct compiler *compiler, const msgpack_object *term,
@@ -103,8 +183,7 @@ static enum kt_status compile_term(struct compiler *compiler, const msgpack_obje
     struct kt_ctx *ctx = compiler->ctx;
     const msgpack_object *parts = term->via.array.ptr;
     if (++compiler->terms > KT_LIMIT_WHERE_TERMS)
-        return kt_fail(ctx, KT_TOO_LARGE, "where", "more than %u conditions", "条件超过 %u 个",
-                       KT_LIMIT_WHERE_TERMS);
+        return too_many(ctx);
     if (term->via.array.size != 3 || parts[0].type != MSGPACK_OBJECT_STR ||
         parts[1].type != MSGPACK_OBJECT_STR)
         return kt_fail(ctx, KT_INVALID, "where", "a condition is [\"field\", \"op\", value]",
@@ -115,27 +194,12 @@ static enum kt_status compile_term(struct compiler *compiler, const msgpack_obje
     if (!find_op(op, &node->op))
         return kt_fail(ctx, KT_INVALID, "where", "unknown operator %s; use = != < <= > >= in like",
                        "未知运算符 %s；可用 = != < <= > >= in like", op);
-    KT_TRY(compile_path(compiler, name, &node->path));
-    const struct schema_field *last = node->path.line ? node->path.line : node->path.field;
-    if (node->op == QUERY_LIKE && (!last || parts[2].type != MSGPACK_OBJECT_STR))
-        return kt_fail(ctx, KT_INVALID, name, "like compares text", "like 仅用于文本");
-    if (node->op == QUERY_LIKE) {
-        node->value = parts[2];
-        return KT_OK;
-    }
-    if (node->op != QUERY_IN)
-        return compile_value(compiler, &node->path, name, &parts[2], &node->value);
-    if (parts[2].type != MSGPACK_OBJECT_ARRAY || parts[2].via.array.size > KT_LIMIT_PAGE)
-        return kt_fail(ctx, KT_INVALID, name, "in needs a list of at most %u values",
-                       "in 需要最多 %u 个值的列表", KT_LIMIT_PAGE);
-    struct kt_list *values = kt_list_new(ctx);
-    for (uint32_t i = 0; i < parts[2].via.array.size; i++) {
-        msgpack_object value;
-        KT_TRY(compile_value(compiler, &node->path, name, &parts[2].via.array.ptr[i], &value));
-        kt_list_add(values, value);
-    }
-    node->value = values->object;
-    return KT_OK;
+    KT_TRY(query_compile_path(ctx, compiler->asked, name, &node->path));
+    if (node->op == QUERY_IN)
+        return compile_values(ctx, &node->path, name, &parts[2], &node->value);
+    if (node->op == QUERY_LIKE)
+        return compile_pattern(ctx, &node->path, name, &parts[2], &node->value);
+    return query_compile_value(ctx, &node->path, name, &parts[2], &node->value);
 }
 
 static bool is_word(const msgpack_object *list, const char *word)
@@ -159,6 +223,8 @@ static enum kt_status compile_list(struct compiler *compiler, const msgpack_obje
     for (size_t i = 0; i < node->child_count; i++) {
         const msgpack_object *item = &list->via.array.ptr[from + i];
         struct query_node *child = &node->children[i];
+        if (++compiler->nodes > 4 * KT_LIMIT_WHERE_TERMS)
+            return too_many(ctx);
         if (item->type != MSGPACK_OBJECT_ARRAY)
             return kt_fail(ctx, KT_INVALID, "where", "where is a list of conditions",
                            "where 应为条件列表");
@@ -171,31 +237,23 @@ static enum kt_status compile_list(struct compiler *compiler, const msgpack_obje
     return KT_OK;
 }
 
-enum kt_status record_query_compile(struct kt_ctx *ctx, const struct schema_entity *entity,
-                                    const msgpack_object *where, const char *order,
+enum kt_status record_query_compile(struct kt_ctx *ctx, const struct record_question *asked,
                                     struct record_query **out)
 {
-    struct compiler compiler = {.ctx = ctx, .entity = entity};
+    struct compiler compiler = {.ctx = ctx, .asked = asked};
     struct record_query *query = kt_alloc(ctx, sizeof(*query));
-    query->entity = entity;
-    if (where && where->type == MSGPACK_OBJECT_ARRAY)
-        KT_TRY(compile_list(&compiler, where, 0, 0, &query->root));
-    else if (where)
+    query->entity = asked->entity;
+    query->limit = asked->limit;
+    query->paged = asked->paged;
+    query->unordered = asked->unordered;
+    if (asked->where && asked->where->type == MSGPACK_OBJECT_ARRAY)
+        KT_TRY(compile_list(&compiler, asked->where, 0, 0, &query->root));
+    else if (asked->where)
         return kt_fail(ctx, KT_INVALID, "where", "where is a list of conditions",
                        "where 应为条件列表");
-    if (order && *order) {
-        query->descending = *order == '-';
-        KT_TRY(compile_path(&compiler, order + query->descending, &query->order));
-        const struct schema_field *field = query->order.field;
-        if (query->order.line ||
-            (field && (field->decl->type == KT_LINES || field->decl->type == KT_TAGS ||
-                       field->decl->type == KT_JSON)))
-            return kt_fail(ctx, KT_INVALID, "order", "cannot order by %s", "不能按 %s 排序",
-                           order + query->descending);
-        query->ordered =
-            !query->order.own || strcmp(query->order.own, "id") != 0 || query->order.hop_count;
-    }
-    query_plan(query);
+    KT_TRY(query_compile_order(ctx, asked, query));
+    KT_TRY(query_check_after(ctx, asked, query));
+    query_plan(ctx, query);
     *out = query;
     return KT_OK;
 }

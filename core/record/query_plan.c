@@ -1,122 +1,219 @@
-/* Choosing how to walk: the index whose leading fields are fixed by the most equalities wins; a
- * range on the next field or the wanted order breaks ties. Whatever is chosen, every record is
- * checked against all conditions, so a plan can only be slow, never wrong. */
+/* Choosing how to walk. Whatever is chosen, every record is checked against all conditions, so a
+ * plan can only be slow, never wrong.
+ *
+ * An access to an index takes the terms that fix its first fields (= or one `in`), then bounds on
+ * the next field; the id counts as the last field of every index that is not unique. The access
+ * with the most fixed fields wins; a bound or the wanted order breaks ties. */
 #include <string.h>
 
 #include "record/query.h"
 
-static const struct query_node *find_term(const struct record_query *query,
-                                          const struct schema_path *path, bool range)
-{
-    for (size_t i = 0; i < query->root.child_count; i++) {
-        const struct query_node *node = &query->root.children[i];
-        bool fits = range ? node->op == QUERY_LT || node->op == QUERY_LE || node->op == QUERY_GT ||
-                                node->op == QUERY_GE
-                          : node->op == QUERY_EQ;
-        if (node->kind == QUERY_TERM && fits && !node->path.hop_count &&
-            node->path.field == path->field && node->path.line == path->line && path->field &&
-            node->value.type != MSGPACK_OBJECT_NIL)
-            return node;
-    }
-    return NULL;
-}
-
 static bool is_many(const struct schema_path *path)
 {
-    return path->line || path->field->decl->type == KT_TAGS;
+    enum kt_type type = path->field->decl->type;
+    return path->line || type == KT_TAGS || type == KT_REFS;
 }
 
-static size_t equalities(const struct record_query *query, const struct schema_index *index)
+static bool is_id_part(const struct schema_index *index, size_t part)
 {
-    size_t count = 0;
-    while (count < index->path_count && find_term(query, &index->paths[count], false))
-        count++;
-    return count;
+    return !index || part == index->path_count;
 }
 
-/* The walk after `fixed` equal fields goes in the wanted order. */
-static bool gives_order(const struct record_query *query, const struct schema_index *index,
-                        size_t fixed)
+static size_t part_count(const struct schema_index *index)
 {
-    if (!query->ordered)
-        return !index->unique && fixed == index->path_count;
-    return fixed < index->path_count && !query->order.hop_count && !query->order.own &&
-           index->paths[fixed].field == query->order.field && !index->paths[fixed].line &&
-           fixed + 1 == index->path_count && !index->unique;
+    return index ? index->path_count + !index->unique : 1;
 }
 
-static int score(const struct record_query *query, const struct schema_index *index)
+static bool is_path(const struct query_path *path, const struct schema_index *index, size_t part)
 {
-    size_t fixed = equalities(query, index);
-    size_t many = 0;
-    for (size_t i = 0; i < index->path_count; i++) {
-        many += is_many(&index->paths[i]);
-        if (is_many(&index->paths[i]) && i >= fixed)
-            return -1; /* A record would be met once per line. */
-    }
-    if (many > 1)
-        return -1; /* Conditions may be met by different lines, the key is of one. */
-    if (index->unique && fixed < index->path_count)
-        return -1; /* Unique keys leave out records with empty values. */
-    bool ordered = gives_order(query, index, fixed);
-    bool range = fixed < index->path_count && find_term(query, &index->paths[fixed], true);
-    if (fixed == 0 && !range && !(ordered && query->ordered))
-        return -1;
-    return (int)fixed * 8 + (index->unique ? 100 : 0) + (range ? 4 : 0) + (ordered ? 2 : 0);
+    if (is_id_part(index, part))
+        return query_path_is_id(path);
+    return !path->hop_count && path->field && path->field == index->paths[part].field &&
+           path->line == index->paths[part].line;
 }
 
-static void add_bounds(struct record_query *query, const struct schema_path *path)
+/* Can the value stand in a key of this part, and does the index hold all records that have it? */
+static bool has_keys(const struct schema_index *index, size_t part, const msgpack_object *value)
 {
-    const struct schema_field *field = path->line ? path->line : path->field;
+    if (is_id_part(index, part))
+        return value->type == MSGPACK_OBJECT_POSITIVE_INTEGER;
+    return value->type != MSGPACK_OBJECT_NIL || (!index->unique && !is_many(&index->paths[part]));
+}
+
+static bool fixes(const struct query_node *term, const struct schema_index *index, size_t part)
+{
+    if (term->kind != QUERY_TERM || !is_path(&term->path, index, part))
+        return false;
+    if (term->op == QUERY_EQ)
+        return has_keys(index, part, &term->value);
+    bool all = term->op == QUERY_IN;
+    for (uint32_t i = 0; all && i < term->value.via.array.size; i++)
+        all = has_keys(index, part, &term->value.via.array.ptr[i]);
+    return all;
+}
+
+static bool bounds(const struct query_node *term, const struct schema_index *index, size_t part)
+{
+    return term->kind == QUERY_TERM && is_path(&term->path, index, part) &&
+           (term->op == QUERY_LT || term->op == QUERY_LE || term->op == QUERY_GT ||
+            term->op == QUERY_GE) &&
+           term->value.type != MSGPACK_OBJECT_NIL &&
+           (!is_id_part(index, part) || term->value.type == MSGPACK_OBJECT_POSITIVE_INTEGER);
+}
+
+/* The term that fixes a part: better one value than a list, and only one list in all. */
+static const struct query_node *find_fixing(const struct record_query *query,
+                                            const struct query_access *access, size_t part)
+{
+    const struct query_node *list = NULL;
     for (size_t i = 0; i < query->root.child_count; i++) {
-        const struct query_node *node = &query->root.children[i];
-        if (node->kind != QUERY_TERM || node->path.hop_count || node->path.field != path->field ||
-            node->path.line != path->line || node->value.type == MSGPACK_OBJECT_NIL)
+        const struct query_node *term = &query->root.children[i];
+        if (!fixes(term, access->index, part))
             continue;
-        struct key bound = query->prefix;
-        record_key_add(&bound, field, &node->value);
-        if (bound.overflow)
+        if (term->op == QUERY_EQ)
+            return term;
+        list = access->list ? list : term;
+    }
+    return list;
+}
+
+/* Of lists, different elements may satisfy two bounds: only one can be used. */
+static void find_bounds(const struct record_query *query, struct query_access *access, size_t part)
+{
+    bool one = !is_id_part(access->index, part) && is_many(&access->index->paths[part]);
+    for (size_t i = 0; i < query->root.child_count; i++) {
+        const struct query_node *term = &query->root.children[i];
+        if (!bounds(term, access->index, part))
             continue;
-        if (node->op == QUERY_GT || node->op == QUERY_GE)
-            query->floor = bound;
-        else if ((node->op == QUERY_LT || node->op == QUERY_LE) && key_successor(&bound))
-            query->ceiling = bound;
+        bool low = term->op == QUERY_GT || term->op == QUERY_GE;
+        if (low && !(one && access->high))
+            access->low = term;
+        else if (!low && !(one && access->low))
+            access->high = term;
     }
 }
 
-void query_plan(struct record_query *query)
+static struct query_access make_access(const struct record_query *query,
+                                       const struct schema_index *index)
+{
+    struct query_access access = {.index = index};
+    size_t many = 0, part = 0, parts = part_count(index);
+    for (; part < parts; part++) {
+        /* The key is of one element, the terms may be met by different ones. */
+        bool of_list = !is_id_part(index, part) && is_many(&index->paths[part]);
+        if (of_list && many)
+            break;
+        const struct query_node *term = find_fixing(query, &access, part);
+        if (!term)
+            break;
+        many += of_list;
+        access.equal[access.equal_count++] = term;
+        if (term->op == QUERY_IN)
+            access.list = term;
+    }
+    if (part < parts && !(many && !is_id_part(index, part) && is_many(&index->paths[part])))
+        find_bounds(query, &access, part);
+    for (size_t i = 0; index && i < index->path_count; i++)
+        access.repeats =
+            access.repeats || (is_many(&index->paths[i]) &&
+                               (i >= access.equal_count || access.equal[i]->op == QUERY_IN));
+    return access;
+}
+
+/* Unique keys leave out records with an empty value: is there none in this access? */
+static bool holds_all(const struct query_access *access)
+{
+    const struct schema_index *index = access->index;
+    for (size_t i = access->equal_count; index && index->unique && i < index->path_count; i++) {
+        const struct kt_field *decl = index->paths[i].field->decl;
+        bool bounded = i == access->equal_count && (access->low || access->high);
+        if (!bounded && (index->paths[i].line || !(decl->flags & KT_REQUIRED)))
+            return false;
+    }
+    return true;
+}
+
+static bool is_fixed(const struct query_access *access, const struct query_path *path)
+{
+    for (size_t i = 0; i < access->equal_count; i++)
+        if (access->equal[i]->op == QUERY_EQ && query_path_equal(&access->equal[i]->path, path))
+            return true;
+    return false;
+}
+
+/* Does a walk along the access, forwards or backwards, go in the wanted order? Fields that are
+ * fixed have one value all the way; the others must be the rest of the key, part by part. */
+static bool gives_order(const struct record_query *query, const struct query_access *access,
+                        bool *backwards)
+{
+    size_t part = access->equal_count, parts = part_count(access->index);
+    bool first = true;
+    *backwards = false;
+    for (size_t i = 0; i < query->order_count; i++) {
+        const struct query_order *order = &query->order[i];
+        if (is_fixed(access, &order->path))
+            continue;
+        if (part == parts)
+            return !access->list; /* One range, and keys that no two records share. */
+        if (!is_path(&order->path, access->index, part) ||
+            (!first && *backwards != order->descending))
+            return false;
+        *backwards = order->descending;
+        first = false;
+        part++;
+    }
+    return part == parts;
+}
+
+static int score(const struct query_access *access, bool ordered)
+{
+    bool range = access->low || access->high;
+    bool one = access->index ? access->index->unique : true;
+    if (access->index && access->equal_count == 0 && !range && !ordered)
+        return -1;
+    if (one && access->equal_count == part_count(access->index))
+        return 1000 - (access->list ? 500 : 0);
+    return (int)access->equal_count * 8 + (range ? 4 : 0) + (ordered ? 2 : 0);
+}
+
+static void take(struct kt_ctx *ctx, struct record_query *query, const struct query_access *access)
+{
+    struct query_plan *plan = &query->plan;
+    struct query_access *part = kt_alloc(ctx, sizeof(*part));
+    *part = *access;
+    *plan = (struct query_plan){.parts = part, .part_count = 1};
+    bool ordered = gives_order(query, access, &plan->backwards);
+    size_t ranges = query_range_count(access);
+    plan->sorts = !ordered && !query->unordered;
+    if (!ordered)
+        plan->backwards = false;
+    bool by_id = query->order_count == 1 && plan->sorts; /* Sorting ids needs no records. */
+    if (ranges <= 1 && !access->repeats && !by_id) {
+        plan->walk = QUERY_STREAM;
+    } else if (ordered && ranges <= QUERY_MERGE) {
+        plan->walk = QUERY_MERGE_RANGES;
+    } else {
+        plan->walk = QUERY_GATHER;
+        plan->sorts = !query->unordered && query->order_count > 1;
+        plan->backwards = query->order_count == 1 && query->order[0].descending;
+    }
+}
+
+void query_plan(struct kt_ctx *ctx, struct record_query *query)
 {
     const struct schema_entity *entity = query->entity;
-    int best = -1;
+    struct query_access best = make_access(query, NULL);
+    bool backwards;
+    int most = score(&best, gives_order(query, &best, &backwards));
     for (size_t i = 0; i < entity->index_count; i++) {
-        int points = score(query, &entity->indexes[i]);
-        if (points > best) {
-            best = points;
-            query->index = &entity->indexes[i];
+        struct query_access access = make_access(query, &entity->indexes[i]);
+        if (!holds_all(&access))
+            continue;
+        int points = score(&access, gives_order(query, &access, &backwards));
+        if (points > most) {
+            most = points;
+            best = access;
         }
     }
-    for (size_t i = 0; i < query->root.child_count; i++) {
-        const struct query_node *node = &query->root.children[i];
-        if (node->kind == QUERY_TERM && node->op == QUERY_EQ && !node->path.hop_count &&
-            node->path.own && strcmp(node->path.own, "id") == 0)
-            query->only_id = node->value.via.u64 ? node->value.via.u64 : UINT64_MAX;
-    }
-    if (!query->index) {
-        key_begin(&query->prefix, SPACE_RECORD);
-        key_add_u32(&query->prefix, entity->number);
-        query->floor = query->prefix;
-        query->sorts = query->ordered;
-        return;
-    }
-    size_t fixed = equalities(query, query->index);
-    record_index_begin(&query->prefix, query->index);
-    for (size_t i = 0; i < fixed; i++) {
-        const struct schema_path *path = &query->index->paths[i];
-        record_key_add(&query->prefix, path->line ? path->line : path->field,
-                       &find_term(query, path, false)->value);
-    }
-    query->floor = query->prefix;
-    query->sorts = !gives_order(query, query->index, fixed);
-    if (fixed < query->index->path_count)
-        add_bounds(query, &query->index->paths[fixed]);
+    take(ctx, query, &best);
 }

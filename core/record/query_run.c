@@ -1,311 +1,358 @@
-/* Walking a plan: records come by id, along an index, or gathered and sorted. */
+/* Walking a plan. Records come along one range of keys, from a few ranges side by side, or by id
+ * after all keys were gathered; each is checked against the conditions, and is given at once or,
+ * when the walk does not go in the asked order, offered to the best of the page. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "kontor/limits.h"
 #include "record/query.h"
-
-struct match {
-    uint64_t id;
-    struct store_slice bytes;
-    const uint8_t *order; /**< Key bytes of the order value. */
-    size_t order_size;
-};
 
 struct walk {
     struct kt_ctx *ctx;
     struct record_query *query;
-    uint32_t limit;
     record_each each;
     void *argument;
     msgpack_object *next;
     msgpack_zone *scratch; /**< For records that are looked at and let go. */
     uint64_t looked;
     uint32_t given;
-    bool full;
-    struct match *matches; /**< Only when sorting. */
-    size_t match_count;
-    size_t match_capacity;
+    uint64_t last;             /**< Id of the record looked at last. */
+    bool full;                 /**< The page has ended. */
+    struct query_best *best;   /**< Only when sorting. */
+    struct query_rank *behind; /**< Only when sorting: the place of the cursor. */
 };
+
+/* --- One record --- */
 
 /* Conditions are checked in memory that is emptied after each record, or a scan over many records
  * would use up the request's arena. */
 static enum kt_status check(struct walk *walk, struct store_slice bytes, bool *matches,
-                            struct key *order, msgpack_object *order_value)
+                            struct query_rank *rank)
 {
     struct kt_ctx *ctx = walk->ctx;
-    msgpack_zone *arena = ctx->arena;
-    size_t used = ctx->arena_used;
     msgpack_object record;
     *matches = true;
-    if (walk->query->root.child_count == 0 && !order)
+    if (walk->query->root.child_count == 0 && !rank)
         return KT_OK;
+    msgpack_zone *arena = ctx->arena;
+    size_t used = ctx->arena_used;
     ctx->arena = walk->scratch;
     enum kt_status status = context_unpack(ctx, bytes.at, bytes.size, false, &record);
     if (status == KT_OK)
         status = query_matches(ctx, &walk->query->root, &record, matches);
-    if (status == KT_OK && *matches && order) {
-        const msgpack_object *value;
-        status = query_value(ctx, &walk->query->order, &record, &value);
-        if (status == KT_OK) {
-            key_begin(order, 'O');
-            record_key_add(order, walk->query->order.field, value);
-            if (order_value)
-                *order_value = value ? *value : kt_nil();
-        }
-    }
+    if (status == KT_OK && *matches && rank)
+        status = query_rank(ctx, walk->query, &record, rank);
     ctx->arena = arena;
     if (status == KT_OK)
         ctx->arena_used = used;
     else
         context_error_keep(ctx);
-    return status;
-}
-
-static enum kt_status keep_match(struct walk *walk, uint64_t id, struct store_slice bytes,
-                                 const struct key *order)
-{
-    if (walk->match_count == walk->match_capacity) {
-        size_t grown = walk->match_capacity ? walk->match_capacity * 2 : 64;
-        struct match *wider = kt_alloc(walk->ctx, sizeof(*wider) * grown);
-        if (walk->match_count)
-            memcpy(wider, walk->matches, sizeof(*wider) * walk->match_count);
-        walk->matches = wider;
-        walk->match_capacity = grown;
-    }
-    walk->matches[walk->match_count++] =
-        (struct match){id, bytes, context_copy(walk->ctx, order->bytes, order->size), order->size};
-    return context_check_memory(walk->ctx);
-}
-
-static void set_next(struct walk *walk, uint64_t id, const msgpack_object *value)
-{
-    if (!walk->next)
-        return;
-    struct kt_list *pair = kt_list_new(walk->ctx);
-    kt_list_add(pair, value ? *value : kt_nil());
-    kt_list_add(pair, kt_id(id));
-    *walk->next = walk->query->ordered ? pair->object : kt_id(id);
-}
-
-static enum kt_status next_from(struct walk *walk, uint64_t id, struct store_slice bytes)
-{
-    msgpack_object record;
-    const msgpack_object *value = NULL;
-    walk->full = true;
-    if (walk->next && walk->query->ordered) {
-        KT_TRY(context_unpack(walk->ctx, bytes.at, bytes.size, true, &record));
-        KT_TRY(query_value(walk->ctx, &walk->query->order, &record, &value));
-    }
-    set_next(walk, id, value);
-    return KT_OK;
-}
-
-static enum kt_status visit(struct walk *walk, uint64_t id, struct store_slice bytes)
-{
-    struct key order;
-    bool matches;
-    if (++walk->looked > KT_LIMIT_SCAN)
-        return kt_fail(
-            walk->ctx, KT_TOO_LARGE, "where",
-            "the search looks at more than %u records: add a condition on an indexed field",
-            "搜索检查的记录超过 %u 条：请增加索引字段条件", KT_LIMIT_SCAN);
-    enum kt_status status = check(walk, bytes, &matches, walk->query->sorts ? &order : NULL, NULL);
-    if (status == KT_OK && matches && walk->query->sorts) {
-        status = keep_match(walk, id, bytes, &order);
-    } else if (status == KT_OK && matches) {
-        status = walk->each(walk->ctx, walk->argument, id, bytes, NULL);
-        walk->given++;
-        if (status == KT_OK && walk->limit && walk->given == walk->limit)
-            status = next_from(walk, id, bytes);
-    }
     msgpack_zone_clear(walk->scratch);
     return status;
 }
 
-static enum kt_status visit_key(struct walk *walk, struct store_slice found,
-                                struct store_slice value)
+static enum kt_status load(struct walk *walk, uint64_t id, struct store_slice *out)
 {
-    const struct schema_index *index = walk->query->index;
-    if (!index)
-        return visit(walk, record_key_id(found), value);
-    uint64_t id;
-    struct store_slice bytes;
     struct key key;
-    if (index->unique)
-        memcpy(&id, value.at, sizeof(id));
-    else
-        id = record_key_id(found);
     record_key(&key, walk->query->entity, id);
-    enum kt_status status = store_get(walk->ctx->txn, key_slice(&key), &bytes);
-    return status == KT_OK ? visit(walk, id, bytes) : record_store_failed(walk->ctx, KT_INTERNAL);
+    return store_get(walk->ctx->txn, key_slice(&key), out) == KT_OK
+               ? KT_OK
+               : record_store_failed(walk->ctx, KT_INTERNAL);
 }
 
-/* Where to start: the floor of the plan, or right behind the last record of the page before. */
-static enum kt_status start_key(struct walk *walk, const msgpack_object *after, struct key *start,
-                                bool *skip)
+/* The page ends; the next one begins behind this record. */
+static enum kt_status end_page(struct walk *walk, uint64_t id)
 {
-    struct record_query *query = walk->query;
-    *start = query->floor;
-    *skip = false;
-    if (!after || query->sorts)
+    struct store_slice bytes;
+    msgpack_object record;
+    walk->full = true;
+    if (!walk->next)
         return KT_OK;
-    *start = query->prefix;
-    bool pair = after->type == MSGPACK_OBJECT_ARRAY && after->via.array.size == 2 &&
-                after->via.array.ptr[1].type == MSGPACK_OBJECT_POSITIVE_INTEGER;
-    if (query->ordered ? !pair : after->type != MSGPACK_OBJECT_POSITIVE_INTEGER)
-        return kt_fail(walk->ctx, KT_INVALID, "after",
-                       "after must be the `next` of the page before",
-                       "after 必须是上一页返回的 next");
-    if (query->ordered)
-        record_key_add(start, query->order.field, &after->via.array.ptr[0]);
-    key_add_u64(start, query->ordered ? after->via.array.ptr[1].via.u64 : after->via.u64);
-    *skip = true;
-    return KT_OK;
+    KT_TRY(load(walk, id, &bytes));
+    KT_TRY(context_unpack(walk->ctx, bytes.at, bytes.size, false, &record));
+    return query_cursor(walk->ctx, walk->query, &record, walk->next);
 }
 
-static bool beyond(const struct record_query *query, struct store_slice found)
+static enum kt_status looked_enough(struct walk *walk)
 {
-    if (!key_has_prefix(found, key_slice(&query->prefix)))
-        return true;
-    bool backwards = query->descending && !query->sorts;
-    const struct key *end = backwards ? &query->floor : &query->ceiling;
-    if (!end->size)
-        return false;
-    size_t shorter = found.size < end->size ? found.size : end->size;
-    int order = memcmp(found.at, end->bytes, shorter);
-    if (order == 0)
-        order = found.size >= end->size ? 0 : -1;
-    return backwards ? order < 0 : order >= 0;
+    if (walk->query->paged && !walk->query->plan.sorts && walk->next && walk->last)
+        return end_page(walk, walk->last);
+    return kt_fail(walk->ctx, KT_TOO_LARGE, "where",
+                   "the search looks at more than %u records: add a condition on an indexed field",
+                   "搜索检查的记录超过 %u 条：请增加索引字段条件", KT_LIMIT_SCAN);
 }
 
-static enum kt_status seek_start(struct walk *walk, struct store_cursor *cursor,
-                                 const msgpack_object *after, struct store_slice *found,
-                                 struct store_slice *value, enum kt_status *moved)
+static enum kt_status give(struct walk *walk, uint64_t id, struct store_slice bytes)
 {
-    struct key start;
-    bool skip;
-    bool backwards = walk->query->descending && !walk->query->sorts;
-    KT_TRY(start_key(walk, after, &start, &skip));
-    if (backwards && !skip) {
-        start = walk->query->ceiling.size ? walk->query->ceiling : walk->query->prefix;
-        if (!walk->query->ceiling.size)
-            key_successor(&start);
-    }
-    *moved = backwards ? store_seek_before(cursor, key_slice(&start), found, value)
-                       : store_seek(cursor, key_slice(&start), found, value);
-    if (*moved == KT_OK && skip && !backwards && found->size == start.size &&
-        memcmp(found->at, start.bytes, start.size) == 0)
-        *moved = store_next(cursor, found, value);
-    return KT_OK;
+    KT_TRY(walk->each(walk->ctx, walk->argument, id, bytes));
+    walk->given++;
+    return walk->given == walk->query->limit ? end_page(walk, id) : KT_OK;
 }
 
-static enum kt_status walk_keys(struct walk *walk, const msgpack_object *after)
+static enum kt_status visit(struct walk *walk, uint64_t id, struct store_slice bytes)
 {
+    struct query_rank rank;
+    bool matches;
+    if (walk->looked == KT_LIMIT_SCAN)
+        return looked_enough(walk);
+    walk->looked++;
+    walk->last = id;
+    KT_TRY(check(walk, bytes, &matches, walk->best ? &rank : NULL));
+    if (!matches)
+        return KT_OK;
+    if (!walk->best)
+        return give(walk, id, bytes);
+    if (!walk->behind || query_rank_compare(&rank, walk->behind) > 0)
+        query_best_offer(walk->best, id, &rank);
+    return context_check_memory(walk->ctx);
+}
+
+/* --- Keys --- */
+
+static uint64_t key_record(const struct query_access *access, struct store_slice key,
+                           struct store_slice value)
+{
+    uint64_t id;
+    if (!access->index || !access->index->unique)
+        return record_key_id(key);
+    memcpy(&id, value.at, sizeof(id));
+    return id;
+}
+
+static enum kt_status visit_key(struct walk *walk, const struct query_access *access,
+                                struct store_slice key, struct store_slice value)
+{
+    uint64_t id = key_record(access, key, value);
+    if (access->index)
+        KT_TRY(load(walk, id, &value));
+    return visit(walk, id, value);
+}
+
+/* One range with a cursor in it. */
+struct lane {
+    struct query_range range;
     struct store_cursor *cursor;
-    struct store_slice found, value;
-    enum kt_status moved, status;
-    bool backwards = walk->query->descending && !walk->query->sorts;
-    if (store_cursor_open(walk->ctx->txn, &cursor) != KT_OK)
-        return record_store_failed(walk->ctx, KT_INTERNAL);
-    status = seek_start(walk, cursor, after, &found, &value, &moved);
-    while (status == KT_OK && moved == KT_OK && !walk->full && !beyond(walk->query, found)) {
-        status = visit_key(walk, found, value);
-        moved = backwards ? store_prev(cursor, &found, &value) : store_next(cursor, &found, &value);
-    }
-    store_cursor_close(cursor);
-    if (status == KT_OK && moved != KT_OK && moved != KT_NOT_FOUND)
-        return record_store_failed(walk->ctx, moved);
+    struct store_slice key, value;
+    enum kt_status moved;
+};
+
+static void settle(struct lane *lane, bool backwards)
+{
+    if (lane->moved != KT_OK)
+        return;
+    if (backwards ? query_compare(lane->key, key_slice(&lane->range.from)) < 0
+                  : query_compare(lane->key, key_slice(&lane->range.to)) >= 0)
+        lane->moved = KT_NOT_FOUND;
+}
+
+static void step(struct lane *lane, bool backwards)
+{
+    lane->moved = backwards ? store_prev(lane->cursor, &lane->key, &lane->value)
+                            : store_next(lane->cursor, &lane->key, &lane->value);
+    settle(lane, backwards);
+}
+
+static enum kt_status open_lane(struct kt_ctx *ctx, struct lane *lane, bool backwards)
+{
+    struct store_slice from = key_slice(&lane->range.from), to = key_slice(&lane->range.to);
+    if (store_cursor_open(ctx->txn, &lane->cursor) != KT_OK)
+        return record_store_failed(ctx, KT_INTERNAL);
+    lane->moved = backwards ? store_seek_before(lane->cursor, to, &lane->key, &lane->value)
+                            : store_seek(lane->cursor, from, &lane->key, &lane->value);
+    settle(lane, backwards);
+    return KT_OK;
+}
+
+static enum kt_status close_lane(struct kt_ctx *ctx, struct lane *lane, enum kt_status status)
+{
+    store_cursor_close(lane->cursor);
+    if (status == KT_OK && lane->moved != KT_OK && lane->moved != KT_NOT_FOUND)
+        return record_store_failed(ctx, lane->moved);
     return status;
 }
 
-static int compare_matches(const void *a, const void *b)
+static void make_range(struct walk *walk, const struct query_access *access, size_t which,
+                       struct query_range *out)
 {
-    const struct match *left = a, *right = b;
-    size_t shorter = left->order_size < right->order_size ? left->order_size : right->order_size;
-    int order = memcmp(left->order, right->order, shorter);
-    if (!order)
-        order = (left->order_size > right->order_size) - (left->order_size < right->order_size);
-    return order ? order : (left->id > right->id) - (left->id < right->id);
+    const struct record_query *query = walk->query;
+    query_range(query, access, which, out);
+    if (query->after && !query->plan.sorts && query->plan.walk != QUERY_GATHER)
+        query_range_after(query, access, out);
 }
 
-static enum kt_status give_sorted(struct walk *walk, const msgpack_object *after)
+/* --- The three walks --- */
+
+static enum kt_status stream(struct walk *walk)
 {
-    struct record_query *query = walk->query;
-    struct match edge = {0};
-    struct key key;
-    if (walk->match_count)
-        qsort(walk->matches, walk->match_count, sizeof(*walk->matches), compare_matches);
-    if (after) {
-        if (after->type != MSGPACK_OBJECT_ARRAY || after->via.array.size != 2 ||
-            after->via.array.ptr[1].type != MSGPACK_OBJECT_POSITIVE_INTEGER)
-            return kt_fail(walk->ctx, KT_INVALID, "after",
-                           "after must be the `next` of the page before",
-                           "after 必须是上一页返回的 next");
-        key_begin(&key, 'O');
-        record_key_add(&key, query->order.field, &after->via.array.ptr[0]);
-        edge = (struct match){after->via.array.ptr[1].via.u64, {0}, key.bytes, key.size};
+    const struct query_access *access = walk->query->plan.parts;
+    bool backwards = walk->query->plan.backwards;
+    struct lane lane;
+    enum kt_status status = KT_OK;
+    if (query_range_count(access) == 0)
+        return KT_OK;
+    make_range(walk, access, 0, &lane.range);
+    KT_TRY(open_lane(walk->ctx, &lane, backwards));
+    while (status == KT_OK && lane.moved == KT_OK && !walk->full) {
+        status = visit_key(walk, access, lane.key, lane.value);
+        step(&lane, backwards);
     }
-    for (size_t i = 0; i < walk->match_count && !walk->full; i++) {
-        struct match *match = &walk->matches[query->descending ? walk->match_count - 1 - i : i];
-        int side = after ? compare_matches(match, &edge) : 1;
-        if (after && (query->descending ? side >= 0 : side <= 0))
+    return close_lane(walk->ctx, &lane, status);
+}
+
+static struct store_slice rest(const struct lane *lane)
+{
+    return (struct store_slice){(const char *)lane->key.at + lane->range.prefix,
+                                lane->key.size - lane->range.prefix};
+}
+
+/* The lane whose record comes next. */
+static struct lane *first_lane(struct lane *lanes, size_t count, bool backwards)
+{
+    struct lane *first = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (lanes[i].moved != KT_OK)
             continue;
-        KT_TRY(walk->each(walk->ctx, walk->argument, match->id, match->bytes, NULL));
-        if (walk->limit && ++walk->given == walk->limit)
-            KT_TRY(next_from(walk, match->id, match->bytes));
+        int order = first ? query_compare(rest(&lanes[i]), rest(first)) : -1;
+        if (!first || (backwards ? order > 0 : order < 0))
+            first = &lanes[i];
+    }
+    return first;
+}
+
+static enum kt_status merge(struct walk *walk)
+{
+    const struct query_access *access = walk->query->plan.parts;
+    bool backwards = walk->query->plan.backwards;
+    size_t count = query_range_count(access), opened = 0;
+    struct lane *lanes = kt_alloc(walk->ctx, sizeof(*lanes) * (count + 1));
+    struct lane *lane;
+    enum kt_status status = KT_OK;
+    for (; opened < count && status == KT_OK; opened++) {
+        make_range(walk, access, opened, &lanes[opened].range);
+        status = open_lane(walk->ctx, &lanes[opened], backwards);
+        if (status != KT_OK)
+            break;
+    }
+    uint64_t last = 0;
+    while (status == KT_OK && !walk->full && (lane = first_lane(lanes, count, backwards))) {
+        /* A record with several of the values stands in several lanes, at the same place. */
+        uint64_t id = key_record(access, lane->key, lane->value);
+        if (id != last)
+            status = visit_key(walk, access, lane->key, lane->value);
+        last = id;
+        step(lane, backwards);
+    }
+    while (opened-- > 0)
+        status = close_lane(walk->ctx, &lanes[opened], status);
+    return status;
+}
+
+struct ids {
+    uint64_t *at;
+    size_t count;
+    size_t capacity;
+};
+
+static enum kt_status add_id(struct walk *walk, struct ids *ids, uint64_t id)
+{
+    if (ids->count == KT_LIMIT_SCAN)
+        return looked_enough(walk);
+    if (ids->count == ids->capacity) {
+        size_t grown = ids->capacity ? ids->capacity * 2 : 256;
+        uint64_t *wider = kt_alloc(walk->ctx, sizeof(*wider) * grown);
+        if (ids->count)
+            memcpy(wider, ids->at, sizeof(*wider) * ids->count);
+        ids->at = wider;
+        ids->capacity = grown;
+    }
+    ids->at[ids->count++] = id;
+    return KT_OK;
+}
+
+static enum kt_status gather_range(struct walk *walk, const struct query_access *access,
+                                   size_t which, struct ids *ids)
+{
+    struct lane lane;
+    enum kt_status status = KT_OK;
+    make_range(walk, access, which, &lane.range);
+    KT_TRY(open_lane(walk->ctx, &lane, false));
+    for (; status == KT_OK && lane.moved == KT_OK; step(&lane, false))
+        status = add_id(walk, ids, key_record(access, lane.key, lane.value));
+    return close_lane(walk->ctx, &lane, status);
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+    return (left > right) - (left < right);
+}
+
+static bool is_behind(const struct record_query *query, uint64_t id)
+{
+    if (!query->after || query->plan.sorts)
+        return true;
+    uint64_t last = query->after->via.array.ptr[query->order_count - 1].via.u64;
+    return query->plan.backwards ? id < last : id > last;
+}
+
+static enum kt_status gather(struct walk *walk)
+{
+    const struct record_query *query = walk->query;
+    struct ids ids = {0};
+    struct store_slice bytes;
+    for (size_t p = 0; p < query->plan.part_count; p++)
+        for (size_t i = 0; i < query_range_count(&query->plan.parts[p]); i++)
+            KT_TRY(gather_range(walk, &query->plan.parts[p], i, &ids));
+    if (ids.count)
+        qsort(ids.at, ids.count, sizeof(*ids.at), compare_ids);
+    for (size_t i = 0; i < ids.count && !walk->full; i++) {
+        uint64_t id = ids.at[query->plan.backwards ? ids.count - 1 - i : i];
+        if (id == walk->last || !is_behind(query, id))
+            continue;
+        KT_TRY(load(walk, id, &bytes));
+        KT_TRY(visit(walk, id, bytes));
     }
     return KT_OK;
 }
 
-static enum kt_status give_one(struct walk *walk, const msgpack_object *after)
+/* --- The page --- */
+
+static enum kt_status give_best(struct walk *walk)
 {
-    struct key key;
+    const uint64_t *ids;
     struct store_slice bytes;
-    record_key(&key, walk->query->entity, walk->query->only_id);
-    enum kt_status status = store_get(walk->ctx->txn, key_slice(&key), &bytes);
-    walk->next = NULL;
-    if (status == KT_NOT_FOUND || after)
-        return KT_OK;
-    walk->query->sorts = false;
-    return status == KT_OK ? visit(walk, walk->query->only_id, bytes)
-                           : record_store_failed(walk->ctx, status);
+    size_t count = query_best_ids(walk->best, &ids);
+    for (size_t i = 0; i < count; i++) {
+        KT_TRY(load(walk, ids[i], &bytes));
+        KT_TRY(give(walk, ids[i], bytes));
+    }
+    return KT_OK;
 }
 
-enum kt_status record_query_run(struct kt_ctx *ctx, struct record_query *query, uint32_t limit,
-                                const msgpack_object *after, record_each each, void *argument,
-                                msgpack_object *next)
+enum kt_status record_query_run(struct kt_ctx *ctx, struct record_query *query, record_each each,
+                                void *argument, msgpack_object *next)
 {
-    struct walk walk = {.ctx = ctx, .query = query, .limit = limit};
+    static enum kt_status (*const walks[])(struct walk *) = {stream, merge, gather};
+    struct walk walk = {.ctx = ctx, .query = query, .each = each, .argument = argument};
+    struct query_rank behind;
     if (ctx->as_of)
         return kt_fail(ctx, KT_INVALID, "as_of", "%s cannot be searched as of a moment",
                        "%s 不能按过去时刻搜索", query->entity->name);
-    walk.each = each;
-    walk.argument = argument;
     walk.next = next;
     if (next)
         *next = kt_nil();
+    if (query->plan.sorts) {
+        walk.best = query_best_new(ctx, query->limit ? query->limit : UINT32_MAX);
+        if (query->after) {
+            query_rank_after(query, &behind);
+            walk.behind = &behind;
+        }
+    }
     walk.scratch = msgpack_zone_new(16384);
     if (!walk.scratch)
         abort();
-    /* Without a better order, an index walk that is not by id is sorted by id. */
-    if (query->sorts && !query->ordered)
-        query->order = (struct query_path){.own = "id"};
-    enum kt_status status;
-    if (query->only_id) {
-        status = give_one(&walk, after);
-    } else {
-        status = walk_keys(&walk, query->sorts ? NULL : after);
-        if (status == KT_OK && query->sorts) {
-            struct kt_list *pair = kt_list_new(ctx);
-            if (after && !query->ordered) {
-                kt_list_add(pair, *after);
-                kt_list_add(pair, *after);
-                after = &pair->object;
-            }
-            status = give_sorted(&walk, after);
-        }
-    }
+    enum kt_status status = walks[query->plan.walk](&walk);
+    if (status == KT_OK && walk.best)
+        status = give_best(&walk);
     msgpack_zone_free(walk.scratch);
     return status;
 }

@@ -206,15 +206,25 @@ enum kt_status record_show(struct kt_ctx *ctx, const struct schema_entity *entit
 enum kt_status record_show_check(struct kt_ctx *ctx, const struct schema_entity *entity,
                                  const msgpack_object *fields);
 
-/** query.c: what a request asks for, compiled. */
+/** What is asked of an entity's records. */
+struct record_question {
+    const struct schema_entity *entity;
+    const msgpack_object *where; /**< NULL: all. */
+    const msgpack_object *order; /**< "field", "-field", "a,-b", or a list of such; NULL: by id. */
+    bool unordered;              /**< Any order will do. */
+    uint32_t limit;              /**< 0: no limit. */
+    const msgpack_object *after; /**< The cursor an earlier page ended with, or NULL. */
+    bool paged;      /**< Rather end early with a cursor than fail for looking at too much. */
+    bool for_client; /**< Only along references to entities that the user may read. */
+};
+/** query.c */
 struct record_query;
-enum kt_status record_query_compile(struct kt_ctx *ctx, const struct schema_entity *entity,
-                                    const msgpack_object *where, const char *order,
+enum kt_status record_query_compile(struct kt_ctx *ctx, const struct record_question *asked,
                                     struct record_query **out);
-/** Calls `each` for matching records in order until it says stop or `limit` is reached. `after` is
- *  the cursor an earlier page ended with, or NULL. */
+/** Calls `each` for matching records in order until it fails or the limit is reached. `bytes` are
+ *  borrowed until the transaction writes. `next` (may be NULL) is the cursor to go on with, nil
+ *  when there is nothing behind. query_run.c */
 typedef enum kt_status (*record_each)(struct kt_ctx *ctx, void *argument, uint64_t id,
-                                      struct store_slice bytes, const msgpack_object *record);
-enum kt_status record_query_run(struct kt_ctx *ctx, struct record_query *query, uint32_t limit,
-                                const msgpack_object *after, record_each each, void *argument,
-                                msgpack_object *next);
+                                      struct store_slice bytes);
+enum kt_status record_query_run(struct kt_ctx *ctx, struct record_query *query, record_each each,
+                                void *argument, msgpack_object *next);

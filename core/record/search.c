@@ -21,11 +21,10 @@ struct page {
 };
 
 static enum kt_status add_to_page(struct kt_ctx *ctx, void *argument, uint64_t id,
-                                  struct store_slice bytes, const msgpack_object *record)
+                                  struct store_slice bytes)
 {
     struct page *page = argument;
     (void)id;
-    (void)record;
     page->count++;
     if (ctx->reply.size > KT_LIMIT_OUTPUT_BYTES / 2)
         return kt_fail(ctx, KT_TOO_LARGE, "limit", "the answer is too large; ask for fewer records",
@@ -56,15 +55,19 @@ enum kt_status record_page_limit(struct kt_ctx *ctx, const msgpack_object *param
 enum kt_status record_reply_search(struct kt_ctx *ctx, const struct schema_entity *entity,
                                    const msgpack_object *params)
 {
+    struct record_question asked = {.entity = entity,
+                                    .where = kt_get(params, "where"),
+                                    .order = kt_get(params, "order"),
+                                    .after = kt_get(params, "after"),
+                                    .for_client = true};
     struct record_query *query;
     struct page page = {.entity = entity, .fields = kt_get(params, "fields")};
-    uint32_t limit;
     msgpack_object next;
     msgpack_packer packer;
-    KT_TRY(record_page_limit(ctx, params, &limit));
+    asked.paged = asked.after || kt_has(params, "limit");
+    KT_TRY(record_page_limit(ctx, params, &asked.limit));
     KT_TRY(record_show_check(ctx, entity, page.fields));
-    KT_TRY(record_query_compile(ctx, entity, kt_get(params, "where"),
-                                kt_get_text(ctx, params, "order"), &query));
+    KT_TRY(record_query_compile(ctx, &asked, &query));
     /* The count is known only at the end: leave room for a 32-bit array header and fill it in. */
     msgpack_sbuffer_clear(&ctx->reply);
     msgpack_packer_init(&packer, &ctx->reply, msgpack_sbuffer_write);
@@ -72,7 +75,7 @@ enum kt_status record_reply_search(struct kt_ctx *ctx, const struct schema_entit
     msgpack_pack_str_with_body(&packer, "records", 7);
     size_t header = ctx->reply.size;
     msgpack_sbuffer_write(&ctx->reply, "\xdd\0\0\0\0", 5);
-    KT_TRY(record_query_run(ctx, query, limit, kt_get(params, "after"), add_to_page, &page, &next));
+    KT_TRY(record_query_run(ctx, query, add_to_page, &page, &next));
     put_u32(ctx->reply.data + header + 1, page.count);
     msgpack_pack_str_with_body(&packer, "next", 4);
     msgpack_pack_object(&packer, next);
@@ -80,12 +83,11 @@ enum kt_status record_reply_search(struct kt_ctx *ctx, const struct schema_entit
 }
 
 static enum kt_status count_one(struct kt_ctx *ctx, void *argument, uint64_t id,
-                                struct store_slice bytes, const msgpack_object *record)
+                                struct store_slice bytes)
 {
     (void)ctx;
     (void)id;
     (void)bytes;
-    (void)record;
     ++*(int64_t *)argument;
     return KT_OK;
 }
@@ -93,11 +95,12 @@ static enum kt_status count_one(struct kt_ctx *ctx, void *argument, uint64_t id,
 enum kt_status record_reply_count(struct kt_ctx *ctx, const struct schema_entity *entity,
                                   const msgpack_object *params)
 {
+    const struct record_question asked = {
+        .entity = entity, .where = kt_get(params, "where"), .unordered = true, .for_client = true};
     struct record_query *query;
     int64_t count = 0;
-    KT_TRY(record_query_compile(ctx, entity, kt_get(params, "where"), NULL, &query));
-    query->sorts = false;
-    KT_TRY(record_query_run(ctx, query, 0, NULL, count_one, &count, NULL));
+    KT_TRY(record_query_compile(ctx, &asked, &query));
+    KT_TRY(record_query_run(ctx, query, count_one, &count, NULL));
     struct kt_map *answer = kt_map_new(ctx);
     kt_map_set_int(answer, "count", count);
     kt_reply_map(ctx, answer);

@@ -41,7 +41,8 @@ struct kt_query {
     const char *entity;
     const struct kt_condition *where; /**< Joined by and. */
     size_t where_count;
-    const char *order; /**< "field" or "-field" (descending); NULL is by id. */
+    const char *order; /**< "field", "-field" (descending) or several: "date,-total"; NULL is by id.
+                            The id always decides last. */
     uint32_t limit;    /**< 0 is all, up to KT_QUERY_MAX. */
 };
 /** More matches than this in one call is KT_TOO_LARGE: go through them in pages by "id". */

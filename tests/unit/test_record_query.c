@@ -2,76 +2,11 @@
  * an index where one fits, and refuses what it cannot understand.
  * Method: eight parties and three orders; each question with its answer as a list of ids; at the
  * end random questions against a plain look at every record. */
-#include "record/query.h"
-#include "record_fixture.h"
-
-/*    1      2      3      4      5      6      7      8
- *    Ada    Bob    Cyd    Dan    Eve    Fay    Gus    (no name)
- *    company: 1 3 5 7; person: 2 4 6 8; parent 1: 2 3; parent 2: 4 */
-static int open_shop(void **state)
-{
-    static const char *const rows[] = {
-        "'name': 'Ada', 'rating': 5, 'credit': '100', 'tags': ['red', 'big'], 'region': 'North'",
-        "'name': 'Bob', 'rating': 3, 'credit': '9.5', 'kind': 'person', 'parent': 1",
-        "'name': 'Cyd', 'rating': 3, 'credit': '20', 'parent': 1, 'since': '2026-01-31'",
-        "'name': 'Dan', 'rating': -2, 'kind': 'person', 'parent': 2, 'tags': ['red']",
-        "'name': 'Eve', 'rating': 8, 'credit': '9.50', 'active': false, 'since': '2026-02-01'",
-        "'name': 'Fay', 'kind': 'person', 'region': 'northwest', 'tags': ['big', 'old']",
-        "'name': 'Gus', 'rating': 3, 'credit': '1000', 'region': 'south'",
-        "'kind': 'person', 'rating': 8, 'credit': '0'",
-    };
-    static const char *const orders[] = {
-        "'customer': 1, 'lines': [{'product': 'bolt', 'quantity': '3', 'price': '1'},"
-        " {'product': 'nut', 'quantity': '10', 'price': '1'}]",
-        "'customer': 2, 'lines': [{'product': 'bolt', 'quantity': '7', 'price': '1', 'maker': 3},"
-        " {'product': 'bolt', 'quantity': '1', 'price': '1'}]",
-        "'customer': 1",
-    };
-    if (set_up(state) != 0)
-        return -1;
-    struct fixture *f = *state;
-    for (size_t i = 0; i < KT_COUNT(rows); i++)
-        create(f, "shop.party", json(f, "{'code': 'P%zu', %s}", i + 1, rows[i]));
-    for (size_t i = 0; i < KT_COUNT(orders); i++)
-        create(f, "shop.order", json(f, "{%s}", orders[i]));
-    return f->status == KT_OK ? 0 : -1;
-}
-
-#define QUESTION(function) cmocka_unit_test_setup_teardown(function, open_shop, tear_down)
-
-static enum kt_status note_id(struct kt_ctx *ctx, void *argument, uint64_t id,
-                              struct store_slice bytes, const msgpack_object *record)
-{
-    char *ids = argument;
-    size_t used = strlen(ids);
-    (void)ctx;
-    (void)bytes;
-    (void)record;
-    snprintf(ids + used, 4096 - used, "%s%llu", used ? " " : "", (unsigned long long)id);
-    return KT_OK;
-}
-
-/* The ids of a page; `index` (may be NULL) is the index that was walked, "" for none. */
-static const char *page(struct fixture *f, const char *entity, const char *where, const char *order,
-                        uint32_t limit, const msgpack_object *after, msgpack_object *next,
-                        const char **index)
-{
-    struct record_query *query;
-    char *ids = kt_alloc(&f->ctx, 4096);
-    enum kt_status status = record_query_compile(
-        &f->ctx, entity_of(f, entity), where ? json(f, "%s", where) : NULL, order, &query);
-    if (status == KT_OK)
-        status = record_query_run(&f->ctx, query, limit, after, note_id, ids, next);
-    if (status != KT_OK)
-        fail_msg("%s %s", where, f->ctx.error.message);
-    if (index)
-        *index = query->index ? strchr(query->index->name, '#') + 1 : "";
-    return ids;
-}
+#include "query_fixture.h"
 
 static const char *found(struct fixture *f, const char *where, const char *order)
 {
-    return page(f, "shop.party", where, order, 0, NULL, NULL, NULL);
+    return found_in(f, "shop.party", where, order);
 }
 
 static void expect(struct fixture *f, const char *where, const char *ids)
@@ -80,6 +15,13 @@ static void expect(struct fixture *f, const char *where, const char *ids)
     if (strcmp(there, ids) != 0)
         print_error("%s\n", where);
     assert_string_equal(there, ids);
+}
+
+static void expect_orders(struct fixture *f, const char *where, const char *ids, const char *index)
+{
+    struct record_question asked = question(f, "shop.order", where, NULL);
+    assert_string_equal(answer_ids(f, &asked, NULL), ids);
+    assert_string_equal(index_of(f, &asked, NULL), index);
 }
 
 static void comparisons_go_by_type(void **state)
@@ -142,7 +84,6 @@ static void like_finds_parts_of_text(void **state)
     expect(f, "[['region', 'like', 'n%w']]", "");
     expect(f, "[['region', 'like', '%']]", "1 6 7");
     expect(f, "[['tags', 'like', 'ol']]", "6");
-    expect(f, "[['rating', 'like', '3']]", "");
 }
 
 static void lists_and_references_are_followed(void **state)
@@ -154,26 +95,13 @@ static void lists_and_references_are_followed(void **state)
     expect(f, "[['parent.parent.rating', '=', 5]]", "4");
     expect(f, "[['parent.tags', '=', 'big']]", "2 3");
     expect(f, "[['parent.id', '=', 2]]", "4");
-    const char *index;
-    assert_string_equal(
-        page(f, "shop.order", "[['lines.product', '=', 'bolt']]", NULL, 0, NULL, NULL, &index),
-        "1 2");
-    assert_string_equal(index, "lines.product");
-    assert_string_equal(
-        page(f, "shop.order", "[['lines.quantity', '>', '6']]", NULL, 0, NULL, NULL, NULL), "1 2");
-    assert_string_equal(
-        page(f, "shop.order", "[['lines.maker', '=', 3]]", NULL, 0, NULL, NULL, &index), "2");
-    assert_string_equal(index, "lines.maker");
-    assert_string_equal(
-        page(f, "shop.order", "[['lines.maker', '=', null]]", NULL, 0, NULL, NULL, NULL), "1 2 3");
-    assert_string_equal(page(f, "shop.order",
-                             "[['customer', '=', 1], ['lines.product', '=', 'nut']]", NULL, 0, NULL,
-                             NULL, &index),
-                        "1");
-    assert_string_equal(index, "customer+lines.product");
-    assert_string_equal(
-        page(f, "shop.order", "[['customer.name', 'like', 'a%']]", NULL, 0, NULL, NULL, NULL),
-        "1 3");
+    expect_orders(f, "[['lines.product', '=', 'bolt']]", "1 2", "lines.product");
+    expect_orders(f, "[['lines.quantity', '>', '6']]", "1 2", "");
+    expect_orders(f, "[['lines.maker', '=', 3]]", "2", "lines.maker");
+    expect_orders(f, "[['lines.maker', '=', null]]", "1 2 3", "");
+    expect_orders(f, "[['customer', '=', 1], ['lines.product', '=', 'nut']]", "1",
+                  "customer+lines.product");
+    expect_orders(f, "[['customer.name', 'like', 'a%']]", "1 3", "");
 }
 
 /* Order 2 has bolts from maker 3 and others; order 4 has bolts from nobody and pins from maker 3.
@@ -184,9 +112,8 @@ static void each_condition_may_be_met_by_another_line(void **state)
     create(f, "shop.order",
            json(f, "{'customer': 1, 'lines': [{'product': 'bolt', 'quantity': '1', 'price': '1'},"
                    " {'product': 'pin', 'quantity': '1', 'price': '1', 'maker': 3}]}"));
-    assert_string_equal(page(f, "shop.order",
-                             "[['lines.product', '=', 'bolt'], ['lines.maker', '=', 3]]", NULL, 0,
-                             NULL, NULL, NULL),
+    assert_string_equal(found_in(f, "shop.order",
+                                 "[['lines.product', '=', 'bolt'], ['lines.maker', '=', 3]]", NULL),
                         "2 4");
 }
 
@@ -211,9 +138,11 @@ static void the_best_index_is_taken(void **state)
         const char *where, *order, *index;
         bool sorts;
     } cases[] = {
-        {"[['code', '=', 'P1']]", NULL, "code", true}, /* One record: sorting costs nothing. */
+        {"[['code', '=', 'P1']]", NULL, "code", false}, /* One record is in any order. */
+        {"[['code', '=', 'P1']]", "-region", "code", false},
         {"[['rating', '=', 3]]", NULL, "rating", false},
-        {"[['rating', '>', 3]]", NULL, "rating", true},
+        {"[['rating', '>', 3]]", NULL, "rating", false}, /* Gathered, then by id. */
+        {"[['rating', '>', 3]]", "name", "rating", true},
         {"[['rating', '>', 3]]", "rating", "rating", false},
         {"[['kind', '=', 'person'], ['name', '=', 'Bob']]", NULL, "kind+name", false},
         {"[['kind', '=', 'person']]", "name", "kind+name", false},
@@ -221,18 +150,19 @@ static void the_best_index_is_taken(void **state)
         {"[['region', '=', 'South']]", NULL, "", false},
         {"[['or', ['rating', '=', 3]]]", NULL, "", false},
         {"[['tags', '=', 'red']]", NULL, "tags", false},
-        {"[['tags', '>', 'red']]", NULL, "", false},
+        {"[['tags', '>', 'red']]", NULL, "tags", false},
+        {"[['rating', 'in', [3, 8]]]", NULL, "rating", false},
+        {"[['kind', 'in', ['person', 'company']]]", "-name", "kind+name", false},
+        {"[['id', 'in', [3, 8]]]", "-id", "", false},
+        {"[['id', '>', 3]]", NULL, "", false},
+        {"[]", "code", "code", false},
     };
     struct fixture *f = *state;
     for (size_t i = 0; i < KT_COUNT(cases); i++) {
-        struct record_query *query;
-        assert_int_equal(record_query_compile(&f->ctx, entity_of(f, "shop.party"),
-                                              json(f, "%s", cases[i].where), cases[i].order,
-                                              &query),
-                         KT_OK);
-        assert_string_equal(query->index ? strchr(query->index->name, '#') + 1 : "",
-                            cases[i].index);
-        assert_int_equal(query->sorts, cases[i].sorts);
+        struct record_question asked = question(f, "shop.party", cases[i].where, cases[i].order);
+        struct query_plan plan;
+        assert_string_equal(index_of(f, &asked, &plan), cases[i].index);
+        assert_int_equal(plan.sorts, cases[i].sorts);
     }
 }
 
@@ -240,12 +170,14 @@ static void the_best_index_is_taken(void **state)
 static const char *all_pages(struct fixture *f, const char *where, const char *order)
 {
     char *ids = kt_alloc(&f->ctx, 4096);
+    struct record_question asked = question(f, "shop.party", where, order);
     msgpack_object next = kt_nil(), after;
     int pages = 0;
     do {
         after = next;
-        const char *more =
-            page(f, "shop.party", where, order, 3, pages ? &after : NULL, &next, NULL);
+        asked.limit = 3;
+        asked.after = pages ? &after : NULL;
+        const char *more = answer_ids(f, &asked, &next);
         size_t used = strlen(ids);
         snprintf(ids + used, 4096 - used, "%s%s", used && *more ? " " : "", more);
         assert_true(++pages < 100);
@@ -255,13 +187,30 @@ static const char *all_pages(struct fixture *f, const char *where, const char *o
 
 static void pages_join_to_the_whole(void **state)
 {
-    static const char *const orders[] = {NULL,     "id",      "-id",          "rating", "-rating",
-                                         "credit", "-region", "-parent.name", "seen"};
+    static const char *const orders[] = {NULL,
+                                         "id",
+                                         "-id",
+                                         "rating",
+                                         "-rating",
+                                         "code",
+                                         "credit",
+                                         "-region",
+                                         "-parent.name",
+                                         "seen",
+                                         "['kind', '-name']",
+                                         "-kind,-name",
+                                         "['rating', 'region']",
+                                         "['-parent.name', 'rating', '-credit', 'seen']"};
     static const char *const wheres[] = {"[]",
                                          "[['rating', '>', 2]]",
                                          "[['kind', '=', 'person']]",
                                          "[['rating', '=', 3]]",
                                          "[['code', '=', 'P4']]",
+                                         "[['kind', 'in', ['person', 'company']]]",
+                                         "[['tags', 'in', ['red', 'big', 'red']]]",
+                                         "[['tags', '<', 'red']]",
+                                         "[['id', 'in', [8, 1, 4, 77]]]",
+                                         "[['code', 'in', ['P5', 'P1', 'P3']]]",
                                          "[['id', '=', 4]]"};
     struct fixture *f = *state;
     for (size_t o = 0; o < KT_COUNT(orders); o++)
@@ -288,6 +237,7 @@ static void what_cannot_be_understood_is_refused(void **state)
         {"[['since', '=', 'x']]", NULL, "since", KT_INVALID},
         {"[['rating', 'in', 5]]", NULL, "rating", KT_INVALID},
         {"[['name', 'like', 5]]", NULL, "name", KT_INVALID},
+        {"[['rating', 'like', '3']]", NULL, "rating", KT_INVALID},
         {"[['note', '=', 5]]", NULL, "note", KT_INVALID},
         {"[]", "colour", "colour", KT_INVALID},
         {"[]", "tags", "order", KT_INVALID},
@@ -297,9 +247,8 @@ static void what_cannot_be_understood_is_refused(void **state)
     struct fixture *f = *state;
     for (size_t i = 0; i < KT_COUNT(cases); i++) {
         struct record_query *query;
-        enum kt_status status =
-            record_query_compile(&f->ctx, entity_of(f, "shop.party"), json(f, "%s", cases[i].where),
-                                 cases[i].order, &query);
+        struct record_question asked = question(f, "shop.party", cases[i].where, cases[i].order);
+        enum kt_status status = record_query_compile(&f->ctx, &asked, &query);
         if (status != cases[i].status)
             print_error("%s\n", cases[i].where);
         assert_int_equal(status, cases[i].status);
@@ -317,27 +266,24 @@ static void too_many_conditions_are_refused(void **state)
         snprintf(where + strlen(where), sizeof(where) - strlen(where), "%s['id','>',1]",
                  i ? "," : "");
     snprintf(where + strlen(where), sizeof(where) - strlen(where), "]");
-    assert_int_equal(record_query_compile(&f->ctx, entity_of(f, "shop.party"), json(f, "%s", where),
-                                          NULL, &query),
-                     KT_TOO_LARGE);
+    struct record_question asked = question(f, "shop.party", where, NULL);
+    assert_int_equal(record_query_compile(&f->ctx, &asked, &query), KT_TOO_LARGE);
     context_forgive(&f->ctx);
 }
 
 static void a_foreign_cursor_is_refused(void **state)
 {
-    static const char *const cursors[] = {"'x'", "[1]", "[1, 'x']", "{}", "-1"};
-    static const char *const orders[] = {NULL, "rating", "region"};
+    static const char *const cursors[] = {"'x'", "3",         "[]",      "['x']",     "[1, 'x']",
+                                          "{}",  "[1, 2, 3]", "[[], 1]", "[1.5, -1]", "[true, {}]"};
+    static const char *const orders[] = {NULL, "rating", "region", "parent.name"};
     struct fixture *f = *state;
     for (size_t i = 0; i < KT_COUNT(cursors); i++)
         for (size_t o = 0; o < KT_COUNT(orders); o++) {
             struct record_query *query;
-            char ids[4096] = "";
-            assert_int_equal(
-                record_query_compile(&f->ctx, entity_of(f, "shop.party"), NULL, orders[o], &query),
-                KT_OK);
-            assert_int_equal(
-                record_query_run(&f->ctx, query, 3, json(f, "%s", cursors[i]), note_id, ids, NULL),
-                KT_INVALID);
+            struct record_question asked = question(f, "shop.party", NULL, orders[o]);
+            asked.after = json(f, "%s", cursors[i]);
+            assert_int_equal(record_query_compile(&f->ctx, &asked, &query), KT_INVALID);
+            assert_string_equal(f->ctx.error.field, "after");
             context_forgive(&f->ctx);
         }
 }
@@ -352,10 +298,10 @@ static void answers_are_the_records_as_stored(void **state)
                      KT_OK);
     assert_value(f, answer(f),
                  json(f, "{'records': [{'id': 2, 'version': 1, 'name': 'Bob'},"
-                         " {'id': 3, 'version': 1, 'name': 'Cyd'}], 'next': 3}"));
+                         " {'id': 3, 'version': 1, 'name': 'Cyd'}], 'next': [3]}"));
     assert_int_equal(record_reply_search(&f->ctx, entity,
                                          json(f, "{'where': [['rating', '=', 3]], 'limit': 2,"
-                                                 " 'after': 3, 'fields': ['name']}")),
+                                                 " 'after': [3], 'fields': ['name']}")),
                      KT_OK);
     assert_value(f, answer(f), json(f, "{'records': [{'id': 7, 'name': 'Gus'}], 'next': null}"));
     assert_int_equal(record_reply_count(&f->ctx, entity, json(f, "{'where': [['id', '>', 3]]}")),
@@ -409,7 +355,9 @@ static void an_index_never_changes_the_answer(void **state)
         {"credit", "'20'"}, {"kind", "'person'"}, {"name", "'Dan'"},        {"tags", "'red'"},
         {"id", "4"},        {"code", "'P3'"},     {"since", "'2026-02-01'"}};
     static const char *const ops[] = {"=", "=", "!=", "<", "<=", ">", ">="};
-    static const char *const orders[] = {NULL, "rating", "-rating", "-name", "credit", "-id"};
+    static const char *const orders[] = {NULL,         "rating",       "-rating", "-name",
+                                         "credit",     "-id",          "code",    "-kind,-name",
+                                         "kind,-name", "rating,credit"};
     struct fixture *f = *state;
     srand(1);
     for (int round = 0; round < 3000; round++) {
