@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "bus/bus_log.h"
 #include "kontor/limits.h"
+#include "record/journal.h"
 #include "record/record.h"
 
 void bus_table_build(struct bus_table *table, const struct schema_module *modules, size_t count)
@@ -62,9 +63,13 @@ enum kt_status bus_announce(struct kt_ctx *ctx, const struct bus_table *table,
         return kt_fail(ctx, KT_TOO_LARGE, NULL, "the request causes more than %u events",
                        "请求引发的事件超过 %u 个", KT_LIMIT_EVENTS);
     KT_TRY(bus_log_append(ctx, event));
+    if (ctx->journal)
+        journal_note_event(ctx, event);
     ctx->event_depth++;
     for (size_t i = first_handler(table, event->topic);
          i < table->count && strcmp(table->handlers[i].topic, event->topic) == 0; i++) {
+        if (ctx->journal)
+            journal_note_handler(ctx, event->topic, table->handlers[i].module);
         enum kt_status status = table->handlers[i].run(ctx, event);
         if (status == KT_OK)
             status =

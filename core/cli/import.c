@@ -270,9 +270,11 @@ static enum cli_exit flush(struct import *import, size_t count)
         struct client_reply reply;
         enum cli_exit code = send_rows(import, from, to, &reply);
         if (code == CLI_OK) {
-            import->created += count_of(&reply.result, "created");
-            import->updated += count_of(&reply.result, "updated");
-            import->unchanged += count_of(&reply.result, "unchanged");
+            const msgpack_object *done =
+                import->dry_run ? object_get(&reply.result, "result") : &reply.result;
+            import->created += count_of(done, "created");
+            import->updated += count_of(done, "updated");
+            import->unchanged += count_of(done, "unchanged");
             rows_done(import, from, to, false);
             from = to;
             window = window < count ? window * 2 : window;

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "cli/json.h"
+#include "cli/preview.h"
 #include "cli/progress.h"
 #include "cli/table.h"
 
@@ -265,6 +266,8 @@ void cli_print(const struct cli *cli, const msgpack_object *value)
     if (cli->json) {
         json_write(&out, value, true);
         text_add_word(&out, "\n");
+    } else if (preview_is(value)) {
+        preview_write(&out, value, cli->chinese);
     } else {
         struct table_style style = {.chinese = cli->chinese};
         struct winsize size;

@@ -159,6 +159,9 @@ static const struct kt_field import_params[] = {
     ANY("rows", KT_REQUIRED, "Rows of text cells", "文本单元格的行"),
     TEXT("key", 0, "Unique field that finds existing records", "用于查找已有记录的唯一字段"),
 };
+static const struct kt_field batch_params[] = {
+    ANY("ops", KT_REQUIRED, "Operations {op, ...}", "操作 {op, ...}"),
+};
 static const struct kt_field push_params[] = {
     ANY("files", KT_REQUIRED, "Texts by file name", "文件名到文本"),
     {.name = "replace",
@@ -270,6 +273,12 @@ static const struct kt_method methods[] = {
      .params = KT_LIST(import_params),
      .run = records_import,
      .label = {"Rows of text become records", "导入文本行"}},
+    {.name = "record.batch",
+     .flags = KT_WRITE,
+     .permission = "",
+     .params = KT_LIST(batch_params),
+     .run = records_batch,
+     .label = {"Several writes as one, all or nothing", "多项更改，全部成功或全部撤销"}},
     {.name = "rules.list",
      .flags = KT_PRESENT,
      .run = rules_list,

@@ -85,7 +85,7 @@ static enum kt_status note_extras(struct kt_ctx *ctx, struct dispatch *dispatch)
     if (dry_run && dry_run->type != MSGPACK_OBJECT_BOOLEAN)
         return kt_fail(ctx, KT_INVALID, "dry_run", "dry_run must be true or false",
                        "dry_run 必须为真或假");
-    dispatch->request_id = id ? kt_get_text(ctx, dispatch->params, "request_id") : NULL;
+    dispatch->request_id = id;
     dispatch->dry_run = dry_run && dry_run->via.boolean;
     return KT_OK;
 }
@@ -120,25 +120,29 @@ static struct kt_names extras_of(const struct registry_method *method)
     return (struct kt_names){read_extras, dispatch_takes_as_of(method) ? KT_COUNT(read_extras) : 0};
 }
 
+enum kt_status dispatch_check(struct kt_ctx *ctx, const char *method, size_t method_length,
+                              const msgpack_object *given, struct dispatch *out)
+{
+    *out = (struct dispatch){.method = registry_method(ctx->registry, method, method_length)};
+    if (!out->method)
+        return kt_fail(ctx, KT_NOT_FOUND, "method", "there is no method %.*s", "没有方法 %.*s",
+                       (int)method_length, method);
+    if (*out->method->permission)
+        KT_TRY(access_require(ctx, out->method->permission));
+    KT_TRY(set_as_of(ctx, out->method, given));
+    struct kt_fields fields = out->method->decl ? out->method->decl->params
+                                                : transition_params(ctx, out->method->transition);
+    KT_TRY(record_check_params(ctx, fields, given, extras_of(out->method), &out->params));
+    return note_extras(ctx, out);
+}
+
 enum kt_status dispatch_prepare(struct engine_ctx *ctx, const struct engine_request *request,
                                 struct dispatch *out)
 {
-    struct kt_ctx *base = &ctx->base;
     const msgpack_object *given = NULL;
-    *out = (struct dispatch){0};
     KT_TRY(identify(ctx, request));
-    out->method = registry_method(base->registry, request->method, request->method_length);
-    if (!out->method)
-        return kt_fail(base, KT_NOT_FOUND, "method", "there is no method %.*s", "没有方法 %.*s",
-                       (int)request->method_length, request->method);
-    if (*out->method->permission)
-        KT_TRY(access_require(base, out->method->permission));
-    KT_TRY(unpack_params(base, request, &given));
-    KT_TRY(set_as_of(base, out->method, given));
-    struct kt_fields fields = out->method->decl ? out->method->decl->params
-                                                : transition_params(base, out->method->transition);
-    KT_TRY(record_check_params(base, fields, given, extras_of(out->method), &out->params));
-    return note_extras(base, out);
+    KT_TRY(unpack_params(&ctx->base, request, &given));
+    return dispatch_check(&ctx->base, request->method, request->method_length, given, out);
 }
 
 static enum kt_status run_transition(struct kt_ctx *ctx, const struct dispatch *dispatch)

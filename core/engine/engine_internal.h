@@ -58,12 +58,15 @@ void *writer_main(void *argument);
 void *reader_main(void *argument);
 void *door_main(void *argument);
 
+#define DISPATCH_HASH_BYTES 16
+
 /** dispatch.c: one request, from its bytes to ctx->base.reply. */
 struct dispatch {
     const struct registry_method *method;
-    const msgpack_object *params; /**< A checked map. */
-    const char *request_id;       /**< NULL without. */
+    const msgpack_object *params;     /**< A checked map. */
+    const msgpack_object *request_id; /**< Text; NULL without. */
     bool dry_run;
+    unsigned char hash[DISPATCH_HASH_BYTES]; /**< Of method and parameters; replay_find sets it. */
 };
 /** Names that answer without a login. */
 bool dispatch_is_open(const char *method, size_t length);
@@ -74,6 +77,9 @@ enum kt_status dispatch_prepare(struct engine_ctx *ctx, const struct engine_requ
                                 struct dispatch *out);
 /** May it be asked as of a past moment? */
 bool dispatch_takes_as_of(const struct registry_method *method);
+/** The part about the method alone: is it there, may the user, are the parameters right? */
+enum kt_status dispatch_check(struct kt_ctx *ctx, const char *method, size_t method_length,
+                              const msgpack_object *given, struct dispatch *out);
 enum kt_status dispatch_run(struct engine_ctx *ctx, const struct dispatch *dispatch);
 
 /** answer.c: the response message into request->reply. */
@@ -82,13 +88,13 @@ void answer_error(struct engine_request *request, const struct context_error *er
 
 /** replay.c: request_id makes a write exactly-once for at least 24 hours. */
 /** True with *status and ctx->base.reply filled when this request was answered before. */
-bool replay_find(struct engine_ctx *ctx, const struct dispatch *dispatch, enum kt_status *status);
+bool replay_find(struct engine_ctx *ctx, struct dispatch *dispatch, enum kt_status *status);
 enum kt_status replay_keep(struct engine_ctx *ctx, const struct dispatch *dispatch);
 enum kt_status replay_forget_old(struct kt_ctx *ctx);
 
 /** builtin.c: the methods of the server itself, as a module. */
 extern const struct kt_plugin engine_builtin;
-/** auth.c, records.c, rules.c, describe.c: their bodies. */
+/** auth.c, records.c, batch.c, describe.c: their bodies. */
 enum kt_status auth_login(struct kt_ctx *ctx, const msgpack_object *params);
 enum kt_status auth_token(struct kt_ctx *ctx, const msgpack_object *params);
 enum kt_status records_create(struct kt_ctx *ctx, const msgpack_object *params);
@@ -100,5 +106,6 @@ enum kt_status records_count(struct kt_ctx *ctx, const msgpack_object *params);
 enum kt_status records_history(struct kt_ctx *ctx, const msgpack_object *params);
 enum kt_status records_totals(struct kt_ctx *ctx, const msgpack_object *params);
 enum kt_status records_import(struct kt_ctx *ctx, const msgpack_object *params);
+enum kt_status records_batch(struct kt_ctx *ctx, const msgpack_object *params);
 enum kt_status system_describe(struct kt_ctx *ctx, const msgpack_object *params);
 enum kt_status system_stats(struct kt_ctx *ctx, const msgpack_object *params);

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "engine/engine_internal.h"
 #include "job/job.h"
+#include "record/journal.h"
 
 #define IDLE_US 60000000LL
 
@@ -32,6 +33,21 @@ static void begin_request(struct writer *writer, struct store_txn *top)
     writer->last_now = ctx->now;
 }
 
+/* Everything is done, told, and then undone with the nested transaction. */
+static enum kt_status run_dry(struct engine_ctx *ctx, const struct dispatch *dispatch)
+{
+    struct kt_ctx *base = &ctx->base;
+    base->journal = journal_open();
+    enum kt_status status = dispatch_run(ctx, dispatch);
+    if (status == KT_OK)
+        status = journal_reply(base);
+    else
+        journal_explain(base);
+    journal_close(base->journal);
+    base->journal = NULL;
+    return status;
+}
+
 static enum kt_status run_nested(struct writer *writer, const struct engine_request *request,
                                  bool *changes)
 {
@@ -40,12 +56,12 @@ static enum kt_status run_nested(struct writer *writer, const struct engine_requ
     enum kt_status status;
     *changes = false;
     KT_TRY(dispatch_prepare(ctx, request, &dispatch));
+    script_set_rearm(writer->registry->rules);
+    if (dispatch.dry_run)
+        return run_dry(ctx, &dispatch);
     if (replay_find(ctx, &dispatch, &status))
         return status;
-    script_set_rearm(writer->registry->rules);
     KT_TRY(dispatch_run(ctx, &dispatch));
-    if (dispatch.dry_run)
-        return KT_OK;
     *changes = true;
     return replay_keep(ctx, &dispatch);
 }

@@ -53,6 +53,7 @@ void context_reset(struct kt_ctx *ctx)
     ctx->last_event = 0;
     ctx->as_of = 0;
     record_past_free(ctx);
+    ctx->journal = NULL;
 }
 
 enum kt_status context_check_memory(struct kt_ctx *ctx)
@@ -75,6 +76,17 @@ void context_error_keep(struct kt_ctx *ctx)
     for (size_t i = 0; i < KT_COUNT(texts); i++)
         if (*texts[i])
             *texts[i] = kt_format(ctx, "%s", *texts[i]);
+    if (error->details.type != MSGPACK_OBJECT_MAP)
+        return;
+    msgpack_sbuffer packed;
+    msgpack_packer packer;
+    msgpack_sbuffer_init(&packed);
+    msgpack_packer_init(&packer, &packed, msgpack_sbuffer_write);
+    msgpack_pack_object(&packer, error->details);
+    msgpack_object copy = kt_nil();
+    (void)context_unpack(ctx, packed.data, packed.size, true, &copy);
+    error->details = copy;
+    msgpack_sbuffer_destroy(&packed);
 }
 
 void context_error_details(struct kt_ctx *ctx, msgpack_object details)

@@ -98,7 +98,8 @@ enum kt_status context_check_memory(struct kt_ctx *ctx);
 void record_past_free(struct kt_ctx *ctx);
 /** Forget the present failure: the caller goes on another way. */
 void context_forgive(struct kt_ctx *ctx);
-/** Copy the error's texts into the present arena: those made in another one are about to go. */
+/** Copy the error's texts and details into the present arena: those made in another one are about
+ * to go. */
 void context_error_keep(struct kt_ctx *ctx);
 /** Like kt_fail with a details map and a rule name. */
 void context_error_details(struct kt_ctx *ctx, msgpack_object details);

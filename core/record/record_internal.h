@@ -116,6 +116,12 @@ struct total_sum *total_table_find(const struct total_table *table, const uint8_
 void total_table_free(struct total_table *table);
 int total_key_compare(struct store_slice a, struct store_slice b);
 
+/** The same with the digits that people are shown; `bytes.at` is NULL for a row that is not there.
+ */
+enum kt_status record_total_shown(struct kt_ctx *ctx, const struct schema_total *total,
+                                  struct store_slice key, struct store_slice bytes,
+                                  struct kt_total_row *out);
+
 /** sequence.c: "SO{year}-{5}" -> "SO2026-00042". */
 enum kt_status record_next_number(struct kt_ctx *ctx, const struct schema_entity *entity,
                                   const struct kt_field *field, msgpack_object *out);

@@ -5,6 +5,7 @@
  * then the after-hook, the event with its handlers, and the after-rules. */
 #include <string.h>
 
+#include "record/journal.h"
 #include "record/record_internal.h"
 
 /* Each change that enters also leaves, whatever came of it: rules may catch a failure and go on. */
@@ -71,6 +72,8 @@ static enum kt_status store_change(struct kt_ctx *ctx, const struct record_step 
     static const char *const words[] = {"create", "update", "delete"};
     const char *what = step->moment == RECORD_TRANSITION ? step->verb : words[step->moment];
     uint64_t version = step->old ? kt_get_id(step->old, "version") : 0;
+    if (ctx->journal)
+        journal_note_record(ctx, entity, id, what);
     kt_map_set(record, "id", kt_id(id));
     kt_map_set(record, "version", kt_id(version + 1));
     KT_TRY(record_index_change(ctx, entity, id, step->old, &record->object));
@@ -170,6 +173,8 @@ static enum kt_status erase(struct kt_ctx *ctx, const struct schema_entity *enti
         KT_TRY(entity->decl->before_delete(ctx, step.old));
     KT_TRY(ctx->host->rules_before(ctx, &step, NULL, &changed));
     KT_TRY(record_check_unreferenced(ctx, entity, id));
+    if (ctx->journal)
+        journal_note_record(ctx, entity, id, "delete");
     KT_TRY(record_index_change(ctx, entity, id, step.old, NULL));
     KT_TRY(record_total_change(ctx, entity, step.old, NULL));
     KT_TRY(record_history_add(ctx, entity, id, "delete", step.old, NULL));

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "record/journal.h"
 #include "record/record_internal.h"
 
 struct deltas {
@@ -189,6 +190,9 @@ static enum kt_status apply(struct kt_ctx *ctx, const struct schema_total *total
         KT_TRY(record_total_numbers(ctx, total, bytes, &row));
     else if (status != KT_NOT_FOUND)
         return record_store_failed(ctx, status);
+    if (ctx->journal)
+        journal_note_total(ctx, total, key_slice(&delta->key),
+                           status == KT_OK ? bytes : (struct store_slice){0});
     row.count += delta->count;
     for (size_t i = 0; i < total->decl->measure_count; i++)
         row.measures[i] = kt_decimal_add(row.measures[i], delta->measures[i]);

@@ -92,6 +92,18 @@ static void show_digits(const struct schema_total *total, struct kt_total_row *r
     }
 }
 
+enum kt_status record_total_shown(struct kt_ctx *ctx, const struct schema_total *total,
+                                  struct store_slice key, struct store_slice bytes,
+                                  struct kt_total_row *out)
+{
+    *out = (struct kt_total_row){0};
+    KT_TRY(record_total_group(ctx, total, key, out));
+    if (bytes.at)
+        KT_TRY(record_total_numbers(ctx, total, bytes, out));
+    show_digits(total, out);
+    return KT_OK;
+}
+
 /* A row as it stood then: `since` is what it had more, or less; NULL is nothing. */
 static void add_since(const struct total_sum *since, struct kt_total_row *row)
 {

@@ -38,6 +38,26 @@ static const struct script_bind *find(const struct script_set *set, const struct
 
 /* --- Inside Lua --- */
 
+static void note_begin(struct script_call *call)
+{
+    static const char *const words[] = {"create", "update", "delete"};
+    const struct record_step *step = call->step;
+    const struct journal_rule rule = {
+        .rule = call->rule->name,
+        .file = call->rule->file,
+        .entity = step->entity->name,
+        .moment = kt_format(call->ctx, "%s_%s", call->after ? "after" : "before",
+                            step->moment == RECORD_TRANSITION ? step->verb : words[step->moment]),
+        .id = call->id};
+    journal_rule_begin(call->ctx, &call->turn, &rule, call->record ? &call->record->object : NULL);
+}
+
+static void note_passed(struct script_call *call)
+{
+    journal_rule_passed(call->ctx, &call->turn, call->step->entity,
+                        call->record ? &call->record->object : NULL);
+}
+
 static int run_rules(lua_State *lua)
 {
     struct script_call *call = lua_touserdata(lua, 1);
@@ -49,8 +69,12 @@ static int run_rules(lua_State *lua)
         lua_rawgeti(lua, LUA_REGISTRYINDEX, call->rule->check);
         lua_pushvalue(lua, 2);
         lua_pushvalue(lua, 3);
+        if (call->ctx->journal)
+            note_begin(call);
         lua_call(lua, 2, 0);
         script_check_running(lua);
+        if (call->ctx->journal)
+            note_passed(call);
     }
     return 0;
 }
@@ -158,6 +182,11 @@ static enum kt_status run(struct script_set *set, struct script_call *call)
     lua_pushlightuserdata(lua, call);
     int failed = lua_pcall(lua, 1, 0, top + 1);
     enum kt_status status = failed ? fault(set, call, failed) : KT_OK;
+    if (ctx->journal) {
+        if (status == KT_RULE_DENIED && strcmp(ctx->error.rule, call->rule->name) == 0)
+            journal_rule_denied(ctx, &call->turn);
+        journal_turn_end(&call->turn);
+    }
     lua_settop(lua, top);
     leave(set);
     if (status == KT_RULE_FAILED && set->depth == 0 && set->bytes_live > KT_LIMIT_RULE_BYTES / 4)
@@ -173,10 +202,11 @@ enum kt_status script_run_before(struct script_set *set, struct kt_ctx *ctx,
                                  const struct record_step *step, struct kt_map *record,
                                  bool *changed)
 {
-    struct script_call call = {.ctx = ctx, .step = step};
+    struct script_call call = {.ctx = ctx, .step = step, .id = kt_get_id(step->old, "id")};
     if (!set)
         return KT_OK;
     call.binds = find(set, step, false, &call.bind_count);
+    call.record = record;
     if (call.bind_count == 0)
         return KT_OK;
     if (record)
@@ -194,7 +224,8 @@ enum kt_status script_run_before(struct script_set *set, struct kt_ctx *ctx,
 enum kt_status script_run_after(struct script_set *set, struct kt_ctx *ctx,
                                 const struct record_step *step, const msgpack_object *record)
 {
-    struct script_call call = {.ctx = ctx, .step = step, .after = true};
+    struct script_call call = {
+        .ctx = ctx, .step = step, .id = kt_get_id(record, "id"), .after = true};
     if (!set)
         return KT_OK;
     call.binds = find(set, step, true, &call.bind_count);

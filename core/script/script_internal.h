@@ -8,6 +8,7 @@
 #include <lua.h>
 
 #include "kontor/limits.h"
+#include "record/journal.h"
 #include "script/script.h"
 
 /** It does not return, which its own header leaves unsaid.
@@ -55,12 +56,15 @@ struct script_call {
     uint64_t serial; /**< Proxies remember it and are stale once it is over. */
     struct kt_ctx *ctx;
     const struct record_step *step;
+    uint64_t id; /**< Of the record; 0 before it is created. */
     bool after;
     const struct script_bind *binds;
     size_t bind_count;
     const struct script_rule *rule; /**< Running now. */
     struct script_record *subject;
-    bool failed; /**< ctx->error says why: nothing of this call may run on. */
+    const struct kt_map *record; /**< What the subject edits; NULL when it is fixed. */
+    struct journal_turn turn;    /**< Of `rule`, while somebody keeps a journal. */
+    bool failed;                 /**< ctx->error says why: nothing of this call may run on. */
     bool changed;
 };
 

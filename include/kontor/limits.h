@@ -16,6 +16,9 @@
 #define KT_LIMIT_ORDER_FIELDS     4u           /**< Fields one search orders by. */
 #define KT_LIMIT_GROUPS           10000u       /**< Groups of one aggregate. */
 #define KT_LIMIT_BATCH            1000u        /**< Operations of one record.batch. */
+#define KT_LIMIT_PREVIEW          500u         /**< Entries of one list of a dry run's preview. */
+#define KT_LIMIT_PREVIEW_BYTES    (4u << 20)   /**< Its records and totals, before and after. */
+#define KT_LIMIT_KEPT_REPLY_BYTES (4u << 20)   /**< One answer kept for its request_id. */
 #define KT_LIMIT_JSON_DEPTH       8u           /**< Nesting of a KT_JSON value. */
 #define KT_LIMIT_WHERE_TERMS      64u          /**< Conditions in one search. */
 #define KT_LIMIT_WHERE_DEPTH      8u           /**< Nesting of and/or/not in one search. */

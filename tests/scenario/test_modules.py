@@ -6,7 +6,8 @@ import pathlib
 import shutil
 import tempfile
 
-from kontor_test import ALL_MODULES, BUILD, PLUGINS, KontorCase, Server, is_enabled, main
+from kontor_test import (ALL_MODULES, BUILD, PLUGINS, KontorCase, Server, Wire, is_enabled,
+                         main)
 
 REQUIRES = {"parties": [], "products": [], "customers": ["parties"], "sales": ["customers"],
             "inventory": ["products"], "finance": ["parties"]}
@@ -198,6 +199,53 @@ class Requests(FreshCase):
                              request_id="r-1")
         self.assertEqual(1, self.client.count("parties.party"))
 
+    def test_one_request_id_for_two_questions(self):
+        first = self.create("Quast Zimmerei", request_id="r-1")
+        for kill in (False, True):
+            with self.refused("conflict", field="request_id"):
+                self.create("Quast Zimmerei KG", request_id="r-1")
+            self.restart(kill)
+        # The order of keys is not part of the question.
+        self.assertEqual(first, self.client.call(
+            "record.create", values={"name": "Quast Zimmerei", "kind": "company"},
+            request_id="r-1", entity="parties.party"))
+        self.assertEqual(1, self.client.count("parties.party"))
+
+    def test_the_same_request_twice_at_once(self):
+        # Sent without waiting, both are in one commit.
+        wire = Wire(self.own.socket)
+        self.addCleanup(wire.close)
+        wire.call("auth.login", {"user": "admin", "password": self.own.password()})
+        for msgid in range(20):
+            wire.request(msgid, "record.create", {
+                "entity": "parties.party", "request_id": f"r-{msgid // 2}",
+                "values": {"kind": "company", "name": f"Firm {msgid // 2}"}})
+        answers = {msgid: (error, result) for _, msgid, error, result in
+                   (wire.receive() for _ in range(20))}
+        for msgid in range(0, 20, 2):
+            self.assertEqual(answers[msgid], answers[msgid + 1])
+            self.assertIsNone(answers[msgid][0])
+        self.assertEqual(10, self.client.count("parties.party"))
+
+    def test_a_batch_is_done_once_across_a_crash(self):
+        ops = [{"op": "create", "entity": "parties.party",
+                "values": {"kind": "company", "name": name}} for name in ("One", "Two", "Three")]
+        first = self.client.call("record.batch", ops=ops, request_id="b-1")
+        for kill in (True, False, True):
+            self.restart(kill)
+            self.assertEqual(first, self.client.call("record.batch", ops=ops, request_id="b-1"))
+            self.assertEqual(3, self.client.count("parties.party"))
+        with self.refused("conflict", field="request_id"):
+            self.client.call("record.batch", ops=ops[:2], request_id="b-1")
+
+    def test_a_dry_run_neither_keeps_nor_finds_its_request_id(self):
+        first = self.create("Harms Handel", request_id="r-1")
+        preview = self.create("Harms Handel", request_id="r-1", dry_run=True)
+        self.assertEqual("P000002", preview["result"]["number"])
+        self.assertEqual(first, self.create("Harms Handel", request_id="r-1"))
+        self.create("Other", request_id="r-2", dry_run=True)
+        self.assertEqual("P000002", self.create("Harms Zwei", request_id="r-2")["number"])
+
     def test_refused_request_may_be_tried_again(self):
         with self.refused("invalid", field="name"):
             self.create("", request_id="r-1")
@@ -216,7 +264,7 @@ class Requests(FreshCase):
     def test_dry_run_changes_nothing(self):
         self.create("Grote Technik")
         events = self.client.new_events()
-        would_be = self.create("Harms Handel", dry_run=True)
+        would_be = self.create("Harms Handel", dry_run=True)["result"]
         self.assert_fields(would_be, name="Harms Handel", number="P000002", version=1)
         self.assertEqual(1, self.client.count("parties.party"))
         self.assertEqual(events, self.client.new_events())
@@ -234,7 +282,7 @@ class Requests(FreshCase):
         # Everything a confirmed order sets off is done and undone.
         self.enable("products", "customers", "sales", "inventory", "finance")
         _, customer, _, order = sell_something(self.client)
-        state = self.client.call("sales.order.confirm", id=order, dry_run=True)
+        state = self.client.call("sales.order.confirm", id=order, dry_run=True)["result"]
         self.assertEqual("confirmed", state["state"])
         self.assertEqual("draft", self.client.get("sales.order", order)["state"])
         self.assertEqual(0, self.client.count("inventory.reservation"))

@@ -57,7 +57,8 @@ class Rules(KontorCase):
 
     def confirm(self, order, client=None):
         """Without keeping it, so that an order serves several times."""
-        return (client or self.anna).call("sales.order.confirm", id=order, dry_run=True)["state"]
+        preview = (client or self.anna).call("sales.order.confirm", id=order, dry_run=True)
+        return preview["result"]["state"]
 
     def test_push_and_push_again(self):
         order = self.order()
