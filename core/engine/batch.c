@@ -146,7 +146,7 @@ static enum kt_status run_op(struct batch *batch, const msgpack_object *op, cons
     struct kt_map *params = NULL;
     struct dispatch dispatch;
     *method = kt_get_text(ctx, op, "op");
-    if (!**method)
+    if (!**method || strlen(*method) > KT_LIMIT_NAME)
         return kt_fail(ctx, KT_INVALID, kt_format(ctx, "ops[%zu].op", batch->done),
                        "an operation is a map whose op names a method, such as \"create\"",
                        "操作应为映射，其 op 为方法名，例如 \"create\"");

@@ -141,8 +141,8 @@ class Prices(SalesCase):
         for given in ({}, {name: line[name] for name in ("text", "uom", "price", "tax_rate")}):
             preview = self.anna.call("record.update", entity="sales.order", id=order["id"], values={
                 "lines": [{"id": line["id"], "product": chart["id"], **given}]}, dry_run=True)
-            self.assert_fields(preview["result"]["lines"][0], text="Chart", price="25.00", tax_rate="7",
-                               quantity="2", net="50.00", tax="3.50")
+            self.assert_fields(preview["result"]["lines"][0], text="Chart", price="25.00",
+                               tax_rate="7", quantity="2", net="50.00", tax="3.50")
         # what is chosen with it stays.
         order = self.anna.update("sales.order", order["id"], lines=[
             {"id": line["id"], "product": chart["id"], "price": "20"}])
