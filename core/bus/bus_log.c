@@ -85,6 +85,19 @@ static bool may_read(struct kt_ctx *ctx, const msgpack_object *event)
     return kt_user_may(ctx, kt_format(ctx, "%s.read", *entity ? entity : topic));
 }
 
+/* The payload is a record, or names values as its entity does. */
+static msgpack_object show(struct kt_ctx *ctx, const msgpack_object *event)
+{
+    const msgpack_object *name = kt_get(event, "entity"), *payload = kt_get(event, "payload");
+    const struct schema_entity *entity =
+        name ? schema_entity(ctx->schema, name->via.str.ptr, name->via.str.size) : NULL;
+    if (!payload || !entity || !entity->sensitive)
+        return *event;
+    struct kt_map *shown = kt_map_copy(ctx, event);
+    kt_map_set(shown, "payload", record_mask(ctx, entity, payload));
+    return shown->object;
+}
+
 enum kt_status bus_reply_read(struct kt_ctx *ctx, const msgpack_object *params)
 {
     uint64_t from = kt_has(params, "from") ? kt_get_id(params, "from") : 1;
@@ -114,7 +127,7 @@ enum kt_status bus_reply_read(struct kt_ctx *ctx, const msgpack_object *params)
             break;
         next = kt_get_id(&event, "seq") + 1;
         if (wanted(params, &event) && may_read(ctx, &event))
-            kt_list_add(events, event);
+            kt_list_add(events, show(ctx, &event));
         status = context_check_memory(ctx);
         moved = store_next(cursor, &found, &bytes);
     }

@@ -22,8 +22,8 @@ static void count_error(struct import *import, uint64_t line, const struct clien
         return;
     msgpack_zone *zone = import->cli->zone;
     const char *texts[] = {"code",       error->code,       "message", error->message,
-                           "message_zh", error->message_zh, "field",   error->field,
-                           "rule",       error->rule};
+                           "message_zh", error->message_zh, "entity",  error->entity,
+                           "field",      error->field,      "rule",    error->rule};
     struct build_map entry = build_map(zone);
     build_set(&entry, "line", build_int((int64_t)line));
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i += 2) {
@@ -57,6 +57,7 @@ static void report_field(struct import *import, uint64_t line, const char *field
                          const char *message, const char *message_zh)
 {
     const struct client_error error = {.code = "invalid",
+                                       .entity = "",
                                        .message = message,
                                        .message_zh = message_zh,
                                        .field = field,

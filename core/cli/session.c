@@ -65,6 +65,7 @@ void cli_report(const struct cli *cli, const struct client_error *error, const c
     bool first = true;
     text_add_word(&line, where);
     text_add_word(&line, cli->chinese ? error->message_zh : error->message);
+    add_attribute(&line, "entity", error->entity, &first);
     add_attribute(&line, "field", error->field, &first);
     add_attribute(&line, "code", error->code, &first);
     add_attribute(&line, "rule", error->rule, &first);

@@ -74,6 +74,7 @@ struct client *client_new(const struct client_options *options)
     client->error = (struct client_error){.code = client->code,
                                           .message = client->message,
                                           .message_zh = client->message_zh,
+                                          .entity = "",
                                           .field = "",
                                           .rule = ""};
     return client;

@@ -37,6 +37,7 @@ struct client_error {
     const char *code; /**< "invalid", "denied", ... from the server; "lost", "timeout" from here. */
     const char *message;
     const char *message_zh;        /**< The same as message when the server sent none. */
+    const char *entity;            /**< "sales.order": what was being worked on, or "". */
     const char *field;             /**< "lines[0].price", or "". */
     const char *rule;              /**< Name of the business rule that refused, or "". */
     const msgpack_object *details; /**< NULL when there are none. */

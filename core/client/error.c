@@ -31,6 +31,7 @@ void error_read(const msgpack_object *map, msgpack_zone *zone, struct client_err
     *out = (struct client_error){.code = "internal",
                                  .message = "the server refused without saying why",
                                  .message_zh = "服务器拒绝了请求，但未说明原因",
+                                 .entity = "",
                                  .field = "",
                                  .rule = ""};
     if (map->type == MSGPACK_OBJECT_STR) {
@@ -44,6 +45,7 @@ void error_read(const msgpack_object *map, msgpack_zone *zone, struct client_err
         out->message = out->message_zh = message;
     out->message_zh = text_of(find(map, "message_zh"), zone, out->message_zh);
     out->code = text_of(find(map, "code"), zone, out->code);
+    out->entity = text_of(find(map, "entity"), zone, "");
     out->field = text_of(find(map, "field"), zone, "");
     out->rule = text_of(find(map, "rule"), zone, "");
     out->details = find(map, "details");

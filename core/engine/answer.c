@@ -32,8 +32,8 @@ static void pack_error(msgpack_sbuffer *reply, uint32_t msgid, const struct cont
 {
     msgpack_packer packer;
     bool has_details = error->details.type == MSGPACK_OBJECT_MAP;
-    size_t count =
-        3u + (error->field ? 1u : 0u) + (error->rule ? 1u : 0u) + (has_details ? 1u : 0u);
+    size_t count = 3u + (error->entity ? 1u : 0u) + (error->field ? 1u : 0u) +
+                   (error->rule ? 1u : 0u) + (has_details ? 1u : 0u);
     begin(reply, msgid, &packer);
     msgpack_pack_map(&packer, count);
     pack_text(&packer, "code");
@@ -42,6 +42,10 @@ static void pack_error(msgpack_sbuffer *reply, uint32_t msgid, const struct cont
     pack_text(&packer, error->message ? error->message : "");
     pack_text(&packer, "message_zh");
     pack_text(&packer, error->message_zh ? error->message_zh : "");
+    if (error->entity) {
+        pack_text(&packer, "entity");
+        pack_text(&packer, error->entity);
+    }
     if (error->field) {
         pack_text(&packer, "field");
         pack_text(&packer, error->field);

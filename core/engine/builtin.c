@@ -102,6 +102,10 @@ static enum kt_status rules_remove(struct kt_ctx *ctx, const msgpack_object *par
         .name = (word), .type = KT_TEXT, .flags = (flag), .label = {(en), (zh) }                   \
     }
 
+#define ARCHIVED                                                                                   \
+    TEXT("archived", 0, "Archived records: exclude, include, only",                                \
+         "已归档记录：exclude、include 或 only")
+
 static const struct kt_field login_params[] = {
     TEXT("user", KT_REQUIRED, "Login name", "登录名"),
     TEXT("password", KT_REQUIRED, "Password", "密码"),
@@ -133,12 +137,14 @@ static const struct kt_field search_params[] = {
     ANY("where", 0, "Conditions [field, op, value]", "条件 [字段, 运算符, 值]"),
     ANY("order", 0, "field, -field, or a list of them", "排序字段，降序加 -，可为列表"),
     {.name = "limit", .type = KT_INT, .flags = KT_POSITIVE, .label = {"Most records", "最多条数"}},
+    ARCHIVED,
     ANY("after", 0, "`next` of the page before", "上一页返回的 next"),
     ANY("fields", 0, "Only these fields", "仅返回这些字段"),
 };
 static const struct kt_field count_params[] = {
     ENTITY,
     ANY("where", 0, "Conditions [field, op, value]", "条件 [字段, 运算符, 值]"),
+    ARCHIVED,
 };
 static const struct kt_field history_params[] = {
     ENTITY,
@@ -247,6 +253,18 @@ static const struct kt_method methods[] = {
      .params = KT_LIST(delete_params),
      .run = records_delete,
      .label = {"Delete a record", "删除记录"}},
+    {.name = "record.archive",
+     .flags = KT_WRITE,
+     .permission = "",
+     .params = KT_LIST(delete_params),
+     .run = records_archive,
+     .label = {"Put a record out of sight", "归档记录"}},
+    {.name = "record.restore",
+     .flags = KT_WRITE,
+     .permission = "",
+     .params = KT_LIST(delete_params),
+     .run = records_restore,
+     .label = {"Bring an archived record back", "恢复已归档记录"}},
     {.name = "record.search",
      .permission = "",
      .params = KT_LIST(search_params),

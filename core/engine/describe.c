@@ -16,7 +16,8 @@ static const struct {
 } flag_words[] = {
     {KT_REQUIRED, "required"}, {KT_UNIQUE, "unique"},       {KT_INDEXED, "indexed"},
     {KT_READONLY, "readonly"}, {KT_POSITIVE, "positive"},   {KT_NONNEGATIVE, "nonnegative"},
-    {KT_SOFT, "soft"},         {KT_IMMUTABLE, "immutable"},
+    {KT_SOFT, "soft"},         {KT_IMMUTABLE, "immutable"}, {KT_SENSITIVE, "sensitive"},
+    {KT_SET_NULL, "set_null"}, {KT_CASCADE, "cascade"},
 };
 
 static void set_label(struct kt_ctx *ctx, struct kt_map *map, const char *name,
@@ -90,6 +91,7 @@ static msgpack_object states(struct kt_ctx *ctx, struct kt_states all)
         struct kt_map *map = kt_map_new(ctx);
         kt_map_set_text(map, "name", all.at[i].name);
         kt_map_set_bool(map, "locked", all.at[i].flags & KT_LOCKED);
+        kt_map_set_bool(map, "posted", all.at[i].flags & KT_POSTED);
         set_label(ctx, map, "label", all.at[i].label);
         kt_list_add(list, map->object);
     }

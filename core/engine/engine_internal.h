@@ -101,6 +101,8 @@ enum kt_status records_create(struct kt_ctx *ctx, const msgpack_object *params);
 enum kt_status records_get(struct kt_ctx *ctx, const msgpack_object *params);
 enum kt_status records_update(struct kt_ctx *ctx, const msgpack_object *params);
 enum kt_status records_delete(struct kt_ctx *ctx, const msgpack_object *params);
+enum kt_status records_archive(struct kt_ctx *ctx, const msgpack_object *params);
+enum kt_status records_restore(struct kt_ctx *ctx, const msgpack_object *params);
 enum kt_status records_search(struct kt_ctx *ctx, const msgpack_object *params);
 enum kt_status records_count(struct kt_ctx *ctx, const msgpack_object *params);
 enum kt_status records_history(struct kt_ctx *ctx, const msgpack_object *params);

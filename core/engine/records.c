@@ -9,7 +9,8 @@ static enum kt_status find(struct kt_ctx *ctx, const msgpack_object *params, con
 {
     const msgpack_object *name = kt_get(params, "entity");
     KT_TRY(record_entity(ctx, name->via.str.ptr, name->via.str.size, out));
-    return access_require(ctx, kt_format(ctx, "%s.%s", (*out)->name, right));
+    return record_failed(ctx, *out,
+                         access_require(ctx, kt_format(ctx, "%s.%s", (*out)->name, right)));
 }
 
 /* What `values` must be before record/ looks into it. */
@@ -38,7 +39,9 @@ enum kt_status records_get(struct kt_ctx *ctx, const msgpack_object *params)
 {
     const struct schema_entity *entity;
     KT_TRY(find(ctx, params, "read", &entity));
-    return record_reply_get(ctx, entity, kt_get_id(params, "id"), kt_get(params, "fields"));
+    return record_failed(
+        ctx, entity,
+        record_reply_get(ctx, entity, kt_get_id(params, "id"), kt_get(params, "fields")));
 }
 
 enum kt_status records_update(struct kt_ctx *ctx, const msgpack_object *params)
@@ -64,25 +67,47 @@ enum kt_status records_delete(struct kt_ctx *ctx, const msgpack_object *params)
     return KT_OK;
 }
 
+static enum kt_status move_away(struct kt_ctx *ctx, const msgpack_object *params,
+                                enum kt_status (*move)(struct kt_ctx *,
+                                                       const struct schema_entity *, uint64_t,
+                                                       uint64_t, enum record_by))
+{
+    const struct schema_entity *entity;
+    uint64_t id = kt_get_id(params, "id");
+    KT_TRY(find(ctx, params, "delete", &entity));
+    KT_TRY(move(ctx, entity, id, kt_get_id(params, "version"), RECORD_BY_CLIENT));
+    return record_reply_get(ctx, entity, id, NULL);
+}
+
+enum kt_status records_archive(struct kt_ctx *ctx, const msgpack_object *params)
+{
+    return move_away(ctx, params, record_archive);
+}
+
+enum kt_status records_restore(struct kt_ctx *ctx, const msgpack_object *params)
+{
+    return move_away(ctx, params, record_restore);
+}
+
 enum kt_status records_search(struct kt_ctx *ctx, const msgpack_object *params)
 {
     const struct schema_entity *entity;
     KT_TRY(find(ctx, params, "read", &entity));
-    return record_reply_search(ctx, entity, params);
+    return record_failed(ctx, entity, record_reply_search(ctx, entity, params));
 }
 
 enum kt_status records_count(struct kt_ctx *ctx, const msgpack_object *params)
 {
     const struct schema_entity *entity;
     KT_TRY(find(ctx, params, "read", &entity));
-    return record_reply_count(ctx, entity, params);
+    return record_failed(ctx, entity, record_reply_count(ctx, entity, params));
 }
 
 enum kt_status records_history(struct kt_ctx *ctx, const msgpack_object *params)
 {
     const struct schema_entity *entity;
     KT_TRY(find(ctx, params, "read", &entity));
-    return record_reply_history(ctx, entity, params);
+    return record_failed(ctx, entity, record_reply_history(ctx, entity, params));
 }
 
 enum kt_status records_totals(struct kt_ctx *ctx, const msgpack_object *params)
@@ -97,5 +122,5 @@ enum kt_status records_import(struct kt_ctx *ctx, const msgpack_object *params)
     KT_TRY(find(ctx, params, "create", &entity));
     if (kt_has(params, "key"))
         KT_TRY(access_require(ctx, kt_format(ctx, "%s.update", entity->name)));
-    return record_import(ctx, entity, params);
+    return record_failed(ctx, entity, record_import(ctx, entity, params));
 }

@@ -47,6 +47,28 @@ static bool is_own_name(const struct checker *checker, const char *name)
 /* Where a field is declared; a method's parameter may well be called `id`. */
 enum place { IN_RECORD, IN_LINE, IN_METHOD };
 
+/* What happens to the field when its target goes, and who sees it. */
+static enum kt_status check_flags(struct checker *checker, const char *owner,
+                                  const struct kt_field *field, enum place place)
+{
+    unsigned released = field->flags & (KT_SET_NULL | KT_CASCADE);
+    if (released && (place == IN_METHOD || (field->type != KT_REF && field->type != KT_REFS)))
+        return refuse(checker, "%s.%s: KT_SET_NULL and KT_CASCADE are for references of records",
+                      owner, field->name);
+    if (released == (KT_SET_NULL | KT_CASCADE))
+        return refuse(checker, "%s.%s: KT_SET_NULL or KT_CASCADE, not both", owner, field->name);
+    if ((released & KT_SET_NULL) && (field->flags & KT_REQUIRED) && field->type == KT_REF)
+        return refuse(checker, "%s.%s: a required reference cannot be KT_SET_NULL", owner,
+                      field->name);
+    if ((field->flags & KT_SENSITIVE) && (place == IN_METHOD || field->type == KT_STATE))
+        return refuse(checker, "%s.%s: KT_SENSITIVE is for fields of records, but for the state",
+                      owner, field->name);
+    if ((field->flags & KT_SENSITIVE) && (field->flags & KT_SEARCHABLE))
+        return refuse(checker, "%s.%s: the words of a sensitive field cannot be searched for",
+                      owner, field->name);
+    return KT_OK;
+}
+
 static enum kt_status check_field(struct checker *checker, const char *owner,
                                   const struct kt_field *field, enum place place)
 {
@@ -54,7 +76,8 @@ static enum kt_status check_field(struct checker *checker, const char *owner,
     if (!is_word(field->name))
         return refuse(checker, "%s: bad field name '%s'", owner, field->name ? field->name : "");
     if (place != IN_METHOD &&
-        (strcmp(field->name, "id") == 0 || strcmp(field->name, "version") == 0))
+        (strcmp(field->name, "id") == 0 || strcmp(field->name, "version") == 0 ||
+         strcmp(field->name, "archived") == 0))
         return refuse(checker, "%s.%s is the server's own field", owner, field->name);
     if (field->type < KT_TEXT || field->type > KT_FILE)
         return refuse(checker, "%s.%s has no type", owner, field->name);
@@ -77,7 +100,7 @@ static enum kt_status check_field(struct checker *checker, const char *owner,
         return refuse(checker, "%s.%s: a search would tell what is masked", owner, field->name);
     if (in_line && (field->flags & KT_UNIQUE))
         return refuse(checker, "%s.%s: a line field cannot be unique", owner, field->name);
-    return KT_OK;
+    return check_flags(checker, owner, field, place);
 }
 
 static enum kt_status check_fields(struct checker *checker, const char *owner,
@@ -91,6 +114,21 @@ static enum kt_status check_fields(struct checker *checker, const char *owner,
         if (fields.at[i].type == KT_LINES)
             for (size_t j = 0; j < fields.at[i].lines.count; j++)
                 KT_TRY(check_field(checker, owner, &fields.at[i].lines.at[j], IN_LINE));
+    }
+    return KT_OK;
+}
+
+/* Records that never change cannot follow what they refer to. */
+static enum kt_status check_append_only(struct checker *checker, const struct kt_entity *entity)
+{
+    for (size_t i = 0; (entity->flags & KT_APPEND_ONLY) && i < entity->fields.count; i++) {
+        const struct kt_field *field = &entity->fields.at[i];
+        unsigned flags = field->flags;
+        for (size_t j = 0; j < field->lines.count; j++)
+            flags |= field->lines.at[j].flags;
+        if (flags & (KT_SET_NULL | KT_CASCADE))
+            return refuse(checker, "%s.%s: a KT_APPEND_ONLY record is neither emptied nor deleted",
+                          entity->name, field->name);
     }
     return KT_OK;
 }
@@ -110,6 +148,7 @@ static enum kt_status check_entity(struct checker *checker, const struct kt_enti
         return refuse(checker, "entity '%s' must be named %s.noun",
                       entity && entity->name ? entity->name : "", checker->plugin->name);
     KT_TRY(check_fields(checker, entity->name, entity->fields, IN_RECORD));
+    KT_TRY(check_append_only(checker, entity));
     for (size_t i = 0; i < entity->fields.count; i++)
         states += entity->fields.at[i].type == KT_STATE;
     if (states > 1 || (states == 1) != (entity->states.count > 0))

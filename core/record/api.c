@@ -15,7 +15,7 @@ enum kt_status kt_record_get(struct kt_ctx *ctx, const char *name, uint64_t id,
 {
     const struct schema_entity *entity;
     KT_TRY(find_entity(ctx, name, &entity));
-    return record_load(ctx, entity, id, out);
+    return record_failed(ctx, entity, record_load(ctx, entity, id, out));
 }
 
 /* Who had the value then, of those who were changed since. */
@@ -155,8 +155,10 @@ enum kt_status kt_record_search(struct kt_ctx *ctx, const struct kt_query *query
                                           .where = &where->object,
                                           .order = query->order ? &order : NULL,
                                           .limit = query->limit ? query->limit : KT_QUERY_MAX + 1};
-    KT_TRY(record_query_compile(ctx, &asked, &compiled));
-    KT_TRY(record_query_run(ctx, compiled, keep, &found, NULL));
+    enum kt_status status = record_query_compile(ctx, &asked, &compiled);
+    if (status == KT_OK)
+        status = record_query_run(ctx, compiled, keep, &found, NULL);
+    KT_TRY(record_failed(ctx, entity, status));
     *out = found.at;
     *out_count = found.count;
     return KT_OK;

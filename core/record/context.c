@@ -50,6 +50,7 @@ void context_reset(struct kt_ctx *ctx)
     ctx->event_depth = 0;
     ctx->event_count = 0;
     ctx->save_depth = 0;
+    ctx->deleting = NULL;
     ctx->last_event = 0;
     ctx->as_of = 0;
     record_past_free(ctx);
@@ -72,7 +73,8 @@ void context_forgive(struct kt_ctx *ctx)
 void context_error_keep(struct kt_ctx *ctx)
 {
     struct context_error *error = &ctx->error;
-    const char **texts[] = {&error->field, &error->message, &error->message_zh, &error->rule};
+    const char **texts[] = {&error->entity, &error->field, &error->message, &error->message_zh,
+                            &error->rule};
     for (size_t i = 0; i < KT_COUNT(texts); i++)
         if (*texts[i])
             *texts[i] = kt_format(ctx, "%s", *texts[i]);

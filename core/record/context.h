@@ -16,8 +16,8 @@
 
 struct context_error {
     enum kt_status status;
-    const char *entity; /**< What the failure is about; NULL or lives as long as the schema. */
-    const char *field;  /**< NULL or text in the arena, like the messages. */
+    const char *entity; /**< What was being worked on; NULL or text in the arena, like all here. */
+    const char *field;
     const char *message;
     const char *message_zh;
     const char *rule;
@@ -25,7 +25,14 @@ struct context_error {
 };
 
 /** What has happened, for rules to attach to. */
-enum record_moment { RECORD_CREATE, RECORD_UPDATE, RECORD_DELETE, RECORD_TRANSITION };
+enum record_moment {
+    RECORD_CREATE,
+    RECORD_UPDATE,
+    RECORD_DELETE,
+    RECORD_ARCHIVE,
+    RECORD_RESTORE,
+    RECORD_TRANSITION
+};
 
 /** One step of a record's life as rules and handlers see it. */
 struct record_step {
@@ -54,6 +61,7 @@ struct context_host {
 struct registry;
 struct context_journal;
 struct record_past;
+struct record_deletion;
 
 struct kt_ctx {
     msgpack_zone *arena;
@@ -81,7 +89,8 @@ struct kt_ctx {
 
     unsigned event_depth;
     unsigned event_count;
-    unsigned save_depth; /**< Saves within saves. */
+    unsigned save_depth;                    /**< Saves within saves. */
+    const struct record_deletion *deleting; /**< The innermost deletion under way, or NULL. */
     uint64_t last_event; /**< Number of the newest event this request wrote; 0 is none. */
 
     msgpack_sbuffer reply; /**< Packed answer; empty is nil. */

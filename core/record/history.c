@@ -143,6 +143,23 @@ enum kt_status record_history_read(struct kt_ctx *ctx, struct store_slice bytes,
     return KT_OK;
 }
 
+bool record_history_find(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
+                         uint64_t version, struct record_change *out)
+{
+    struct key key;
+    struct store_cursor *cursor;
+    struct store_slice found, bytes;
+    record_history_begin(&key, entity, id);
+    key_add_u64(&key, version);
+    if (store_cursor_open(ctx->txn, &cursor) != KT_OK)
+        return false;
+    bool there = store_seek(cursor, key_slice(&key), &found, &bytes) == KT_OK &&
+                 key_has_prefix(found, key_slice(&key)) &&
+                 record_history_read(ctx, bytes, out) == KT_OK;
+    store_cursor_close(cursor);
+    return there;
+}
+
 struct history_page {
     const struct schema_entity *entity;
     uint64_t id;
@@ -162,7 +179,7 @@ static enum kt_status add_entry(struct kt_ctx *ctx, struct history_page *page,
     kt_map_set(entry, "at", change->at);
     kt_map_set(entry, "user", change->user);
     kt_map_set(entry, "what", change->what);
-    kt_map_set(entry, "changes", change->changes);
+    kt_map_set(entry, "changes", record_mask_changes(ctx, page->entity, &change->changes));
     kt_list_add(page->entries, entry->object);
     if (page->entries->object.via.array.size == page->limit)
         page->next = change->version;

@@ -64,7 +64,8 @@ static enum kt_status find_target(struct kt_ctx *ctx, const struct schema_field 
     for (size_t i = 0; i < target->field_count; i++) {
         const struct kt_field *decl = target->fields[i].decl;
         const msgpack_object *found;
-        if (decl->type != KT_TEXT || !(decl->flags & KT_UNIQUE))
+        if (decl->type != KT_TEXT || !(decl->flags & KT_UNIQUE) ||
+            ((decl->flags & KT_SENSITIVE) && record_masks(ctx, target)))
             continue;
         KT_TRY(kt_record_find(ctx, target->name, decl->name, *cell, &found));
         if (found) {
@@ -268,6 +269,14 @@ static enum kt_status import_rows(struct import *import)
     return KT_OK;
 }
 
+/* Whether a record is found by a key tells what is in it. */
+static enum kt_status check_key(const struct import *import)
+{
+    const struct schema_field *field =
+        import->key ? schema_field(import->entity, import->key, strlen(import->key)) : NULL;
+    return record_mask_refuse(import->ctx, import->entity, field, import->key);
+}
+
 enum kt_status record_import(struct kt_ctx *ctx, const struct schema_entity *entity,
                              const msgpack_object *params)
 {
@@ -283,6 +292,7 @@ enum kt_status record_import(struct kt_ctx *ctx, const struct schema_entity *ent
     if (kt_has(params, "key"))
         import.key = kt_get_text(ctx, params, "key");
     KT_TRY(read_columns(&import, params));
+    KT_TRY(check_key(&import));
     KT_TRY(import_rows(&import));
     struct kt_map *answer = kt_map_new(ctx);
     kt_map_set_int(answer, "rows", import.rows->via.array.size);

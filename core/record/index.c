@@ -122,7 +122,7 @@ void record_index_keys(struct kt_ctx *ctx, const struct schema_index *index, uin
     out->count = kept;
 }
 
-static const char *index_fields(const struct schema_index *index)
+const char *record_index_fields(const struct schema_index *index)
 {
     return strchr(index->name, '#') + 1;
 }
@@ -132,13 +132,15 @@ static enum kt_status add_key(struct kt_ctx *ctx, const struct schema_index *ind
 {
     struct store_slice there;
     struct store_slice value = {index->unique ? &id : NULL, index->unique ? sizeof(id) : 0};
-    const char *fields = index_fields(index);
+    const char *fields = record_index_fields(index);
     if (key->overflow)
         return kt_fail(ctx, KT_INVALID, fields, "%s is too long for its index", "%s 过长，无法索引",
                        fields);
     if (index->unique && store_get(ctx->txn, key_slice(key), &there) == KT_OK) {
         uint64_t other = 0;
         memcpy(&other, there.at, sizeof(other));
+        if (record_mask_hides(ctx, index))
+            return kt_fail(ctx, KT_CONFLICT, fields, "%s is already used", "%s 已被使用", fields);
         if (key->cut)
             return kt_fail(ctx, KT_CONFLICT, fields,
                            "%s begins like that of record %llu and is too long to tell them apart",
@@ -213,42 +215,4 @@ uint64_t record_key_id(struct store_slice key)
     for (size_t i = key.size - 8; i < key.size; i++)
         id = id << 8 | ((const uint8_t *)key.at)[i];
     return id;
-}
-
-static enum kt_status check_incoming(struct kt_ctx *ctx, const struct schema_index *index,
-                                     const struct schema_entity *entity, uint64_t id)
-{
-    struct key key;
-    struct store_cursor *cursor;
-    struct store_slice found, value;
-    record_index_begin(&key, index);
-    key_add_int(&key, (int64_t)id);
-    enum kt_status status = store_cursor_open(ctx->txn, &cursor);
-    if (status != KT_OK)
-        return record_store_failed(ctx, status);
-    uint64_t source = 0;
-    bool hit = false;
-    status = store_seek(cursor, key_slice(&key), &found, &value);
-    while (status == KT_OK && !hit && key_has_prefix(found, key_slice(&key))) {
-        if (index->unique)
-            memcpy(&source, value.at, sizeof(source));
-        else
-            source = record_key_id(found);
-        hit = index->entity != entity || source != id; /* A record may refer to itself. */
-        status = store_next(cursor, &found, &value);
-    }
-    store_cursor_close(cursor);
-    if (hit)
-        return kt_fail(ctx, KT_CONFLICT, "id", "%s %llu is still used by %s %llu (%s)",
-                       "%s %llu 仍被 %s %llu 引用（%s）", entity->name, (unsigned long long)id,
-                       index->entity->name, (unsigned long long)source, index_fields(index));
-    return KT_OK;
-}
-
-enum kt_status record_check_unreferenced(struct kt_ctx *ctx, const struct schema_entity *entity,
-                                         uint64_t id)
-{
-    for (size_t i = 0; i < entity->incoming_count; i++)
-        KT_TRY(check_incoming(ctx, entity->incoming[i], entity, id));
-    return KT_OK;
 }

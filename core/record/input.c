@@ -5,12 +5,15 @@
 #include "kontor/limits.h"
 #include "record/record_internal.h"
 
-static enum kt_status refuse_field(struct kt_ctx *ctx, const struct schema_field *field,
-                                   const char *path, enum record_by by, bool creating)
+static enum kt_status refuse_field(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                   const struct schema_field *field, enum record_by by,
+                                   bool creating)
 {
     const struct kt_field *decl = field->decl;
+    const char *path = decl->name;
     if (by == RECORD_BY_SERVER)
         return KT_OK;
+    KT_TRY(record_mask_refuse(ctx, entity, field, path));
     if (by == RECORD_BY_IMPORT && creating && decl->sequence)
         return KT_OK;
     if (decl->type == KT_STATE)
@@ -29,6 +32,56 @@ static enum kt_status refuse_sleeping(struct kt_ctx *ctx, const struct schema_fi
 {
     return kt_fail(ctx, KT_INVALID, path, "%s refers to %s, whose module is not enabled",
                    "%s 引用 %s，但其模块未启用", path, field->decl->to);
+}
+
+/* --- Lines as clients send them back --- */
+
+/* The mask in a line that is there already says nothing; any other value of a sensitive field is
+ * refused to who may not see it. */
+static enum kt_status unmask_line(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                  const struct schema_field *field, uint32_t number,
+                                  struct kt_map *line)
+{
+    msgpack_object_map *map = &line->object.via.map;
+    bool has_id = kt_has(&line->object, "id");
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < map->size; i++) {
+        const msgpack_object *key = &map->ptr[i].key;
+        const struct schema_field *part =
+            key->type == MSGPACK_OBJECT_STR
+                ? schema_line_field(field, key->via.str.ptr, key->via.str.size)
+                : NULL;
+        bool sensitive = part && (part->decl->flags & KT_SENSITIVE);
+        const msgpack_object mask = kt_text(KT_MASK);
+        if (sensitive && has_id && kt_equal(&map->ptr[i].val, &mask))
+            continue;
+        if (sensitive)
+            KT_TRY(record_mask_refuse(
+                ctx, entity, part,
+                kt_format(ctx, "%s[%u].%s", field->decl->name, number, part->decl->name)));
+        map->ptr[kept++] = map->ptr[i];
+    }
+    map->size = kept;
+    return KT_OK;
+}
+
+static enum kt_status unmask_lines(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                   const struct schema_field *field, const msgpack_object *given,
+                                   msgpack_object *out)
+{
+    *out = *given;
+    if (field->decl->type != KT_LINES || given->type != MSGPACK_OBJECT_ARRAY ||
+        !record_masks(ctx, entity))
+        return KT_OK;
+    struct kt_list *lines = kt_list_new(ctx);
+    for (uint32_t i = 0; i < given->via.array.size; i++) {
+        const msgpack_object *item = &given->via.array.ptr[i];
+        struct kt_map *line = kt_map_copy(ctx, item->type == MSGPACK_OBJECT_MAP ? item : NULL);
+        KT_TRY(unmask_line(ctx, entity, field, i, line));
+        kt_list_add(lines, item->type == MSGPACK_OBJECT_MAP ? line->object : *item);
+    }
+    *out = lines->object;
+    return KT_OK;
 }
 
 /* Clients may send back lines as they read them, so read-only parts of a line are dropped rather
@@ -80,12 +133,14 @@ enum kt_status record_input_check(struct kt_ctx *ctx, const struct schema_entity
         const char *name = field->decl->name;
         if (kt_get(&checked->object, name))
             return kt_fail(ctx, KT_INVALID, name, "%s is given twice", "%s 重复", name);
-        KT_TRY(refuse_field(ctx, field, name, by, creating));
+        KT_TRY(refuse_field(ctx, entity, field, by, creating));
         if (by != RECORD_BY_SERVER && schema_field_sleeps(field) &&
             pair->val.type != MSGPACK_OBJECT_NIL)
             return refuse_sleeping(ctx, field, name);
-        msgpack_object value;
-        KT_TRY(record_check_value(ctx, field, name, &pair->val, &value));
+        msgpack_object given = pair->val, value;
+        if (by != RECORD_BY_SERVER)
+            KT_TRY(unmask_lines(ctx, entity, field, &pair->val, &given));
+        KT_TRY(record_check_value(ctx, field, name, &given, &value));
         if (field->decl->type == KT_LINES && by != RECORD_BY_SERVER &&
             value.type == MSGPACK_OBJECT_ARRAY)
             KT_TRY(drop_readonly_parts(ctx, field, &value));
@@ -206,6 +261,81 @@ enum kt_status record_input_merge(struct kt_ctx *ctx, const struct schema_entity
     return context_check_memory(ctx);
 }
 
+/* --- Archived targets --- */
+
+static enum kt_status check_target(struct kt_ctx *ctx, const struct schema_field *field,
+                                   const char *path, uint64_t id)
+{
+    struct key key;
+    struct store_slice bytes;
+    if (!id || !field->target)
+        return KT_OK;
+    record_key(&key, field->target, id);
+    if (store_get(ctx->txn, key_slice(&key), &bytes) != KT_OK || !record_is_archived(bytes))
+        return KT_OK;
+    return kt_fail(ctx, KT_INVALID, path, "%s: %s %llu is archived; restore it or choose another",
+                   "%s：%s %llu 已归档，请恢复或另选", path, field->decl->to,
+                   (unsigned long long)id);
+}
+
+static bool holds_id(const msgpack_object *list, uint64_t id)
+{
+    for (uint32_t i = 0; list && i < list->via.array.size; i++)
+        if (list->via.array.ptr[i].via.u64 == id)
+            return true;
+    return false;
+}
+
+/* One field of a record or of a line; `old` is what it was in, or NULL. */
+static enum kt_status check_targets(struct kt_ctx *ctx, const struct schema_field *field,
+                                    const char *path, const msgpack_object *old,
+                                    const msgpack_object *holder)
+{
+    const char *name = field->decl->name;
+    if (field->decl->type == KT_REF && kt_get_id(holder, name) != kt_get_id(old, name))
+        return check_target(ctx, field, path, kt_get_id(holder, name));
+    if (field->decl->type != KT_REFS)
+        return KT_OK;
+    for (size_t i = 0; i < kt_count(holder, name); i++) {
+        uint64_t id = kt_at(holder, name, i)->via.u64;
+        if (!holds_id(kt_get(old, name), id))
+            KT_TRY(check_target(ctx, field, kt_format(ctx, "%s[%zu]", path, i), id));
+    }
+    return KT_OK;
+}
+
+static enum kt_status check_line_targets(struct kt_ctx *ctx, const struct schema_field *field,
+                                         const msgpack_object *old, const msgpack_object *record)
+{
+    const char *name = field->decl->name;
+    for (size_t i = 0; i < kt_count(record, name); i++) {
+        const msgpack_object *line = kt_at(record, name, i);
+        uint64_t id = kt_get_id(line, "id");
+        const msgpack_object *before = id && old ? kt_line(old, name, id) : NULL;
+        for (size_t f = 0; f < field->line_count; f++) {
+            const struct schema_field *part = &field->lines[f];
+            if (part->decl->type == KT_REF)
+                KT_TRY(check_targets(ctx, part,
+                                     kt_format(ctx, "%s[%zu].%s", name, i, part->decl->name),
+                                     before, line));
+        }
+    }
+    return KT_OK;
+}
+
+enum kt_status record_input_targets(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                    const msgpack_object *old, const struct kt_map *record,
+                                    enum record_by by)
+{
+    for (size_t i = 0; by != RECORD_BY_SERVER && i < entity->field_count; i++) {
+        const struct schema_field *field = &entity->fields[i];
+        KT_TRY(field->decl->type == KT_LINES
+                   ? check_line_targets(ctx, field, old, &record->object)
+                   : check_targets(ctx, field, field->decl->name, old, &record->object));
+    }
+    return context_check_memory(ctx);
+}
+
 /* --- Final check --- */
 
 static uint64_t largest_line_id(const msgpack_object *record, const char *name)
@@ -271,9 +401,7 @@ static enum kt_status refuse_unknown(struct kt_ctx *ctx, const struct schema_ent
     for (uint32_t i = 0; i < record->via.map.size; i++) {
         const char *name = record->via.map.ptr[i].key.via.str.ptr;
         int length = (int)record->via.map.ptr[i].key.via.str.size;
-        bool own = (length == 2 && memcmp(name, "id", 2) == 0) ||
-                   (length == 7 && memcmp(name, "version", 7) == 0);
-        if (!own && !schema_field(entity, name, (size_t)length))
+        if (!schema_own_field(name, (size_t)length) && !schema_field(entity, name, (size_t)length))
             return kt_fail(ctx, KT_INTERNAL, kt_format(ctx, "%.*s", length, name),
                            "%s was given %.*s, a field it does not have",
                            "%s 被赋予不存在的字段 %.*s", entity->name, length, name);

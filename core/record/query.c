@@ -9,7 +9,8 @@ struct compiler {
     struct kt_ctx *ctx;
     const struct record_question *asked;
     size_t terms;
-    size_t nodes; /**< Terms and lists of terms. */
+    size_t nodes;        /**< Terms and lists of terms. */
+    bool names_archived; /**< Then they decide about archived records themselves. */
 };
 
 /* --- Paths --- */
@@ -59,6 +60,14 @@ static enum kt_status follow(struct kt_ctx *ctx, const struct record_question *a
     return KT_OK;
 }
 
+/* What is found by a field, or comes in its order, tells what is in it. */
+static enum kt_status check_visible(struct kt_ctx *ctx, const struct record_question *asked,
+                                    const struct schema_entity *entity,
+                                    const struct schema_field *field, const char *name)
+{
+    return asked->for_client ? record_mask_refuse(ctx, entity, field, name) : KT_OK;
+}
+
 enum kt_status query_compile_path(struct kt_ctx *ctx, const struct record_question *asked,
                                   const char *name, struct query_path *out)
 {
@@ -68,13 +77,14 @@ enum kt_status query_compile_path(struct kt_ctx *ctx, const struct record_questi
     for (;;) {
         const char *dot = strchr(part, '.');
         size_t length = dot ? (size_t)(dot - part) : strlen(part);
-        if (!dot && (strcmp(part, "id") == 0 || strcmp(part, "version") == 0)) {
-            out->own = part[0] == 'i' ? "id" : "version";
+        if (!dot && schema_own_field(part, length)) {
+            out->own = part[0] == 'i' ? "id" : part[0] == 'v' ? "version" : "archived";
             return KT_OK;
         }
         const struct schema_field *field = schema_field(entity, part, length);
         if (!field)
             return unknown_field(ctx, asked, name);
+        KT_TRY(check_visible(ctx, asked, entity, field, name));
         if (!dot) {
             out->field = field;
             return KT_OK;
@@ -82,7 +92,8 @@ enum kt_status query_compile_path(struct kt_ctx *ctx, const struct record_questi
         if (field->decl->type == KT_LINES) {
             out->field = field;
             out->line = schema_line_field(field, dot + 1, strlen(dot + 1));
-            return out->line ? KT_OK : unknown_field(ctx, asked, name);
+            return out->line ? check_visible(ctx, asked, entity, out->line, name)
+                             : unknown_field(ctx, asked, name);
         }
         KT_TRY(follow(ctx, asked, name, field, out));
         entity = field->target;
@@ -103,6 +114,11 @@ static bool find_op(const char *text, enum query_op *out)
     return false;
 }
 
+static bool is_archived(const struct query_path *path)
+{
+    return path->own && path->own[0] == 'a';
+}
+
 /* A searched value has the field's type but need not be valid to store: an unknown id or a negative
  * amount just matches nothing. */
 enum kt_status query_compile_value(struct kt_ctx *ctx, const struct query_path *path,
@@ -116,6 +132,12 @@ enum kt_status query_compile_value(struct kt_ctx *ctx, const struct query_path *
         return kt_fail(ctx, KT_INVALID, name, "%s cannot be searched", "%s 不可搜索", name);
     if (given->type == MSGPACK_OBJECT_NIL)
         return KT_OK;
+    if (is_archived(path)) {
+        if (given->type == MSGPACK_OBJECT_BOOLEAN)
+            return KT_OK;
+        return kt_fail(ctx, KT_INVALID, name, "%s is compared with true or false",
+                       "%s 须与真或假比较", name);
+    }
     if (!field || field->decl->type == KT_REF || field->decl->type == KT_REFS ||
         field->decl->type == KT_INT) {
         if ((given->type == MSGPACK_OBJECT_POSITIVE_INTEGER && given->via.u64 <= INT64_MAX) ||
@@ -195,6 +217,8 @@ static enum kt_status compile_term(struct compiler *compiler, const msgpack_obje
         return kt_fail(ctx, KT_INVALID, "where", "unknown operator %s; use = != < <= > >= in like",
                        "未知运算符 %s；可用 = != < <= > >= in like", op);
     KT_TRY(query_compile_path(ctx, compiler->asked, name, &node->path));
+    if (is_archived(&node->path) && !node->path.hop_count)
+        compiler->names_archived = true;
     if (node->op == QUERY_IN)
         return compile_values(ctx, &node->path, name, &parts[2], &node->value);
     if (node->op == QUERY_LIKE)
@@ -237,6 +261,26 @@ static enum kt_status compile_list(struct compiler *compiler, const msgpack_obje
     return KT_OK;
 }
 
+/* Clients see archived records only when they ask for them; modules see all. */
+static enum kt_status compile_archived(const struct compiler *compiler, enum query_archived *out)
+{
+    static const char *const words[] = {"include", "exclude", "only"};
+    const struct record_question *asked = compiler->asked;
+    const msgpack_object *given = asked->archived;
+    *out = !asked->for_client || compiler->names_archived ? QUERY_ALL : QUERY_LIVE;
+    if (!given)
+        return KT_OK;
+    for (size_t i = 0; i < KT_COUNT(words); i++) {
+        const msgpack_object word = kt_text(words[i]);
+        if (kt_equal(given, &word)) {
+            *out = (enum query_archived)i;
+            return KT_OK;
+        }
+    }
+    return kt_fail(compiler->ctx, KT_INVALID, "archived", "archived is include, exclude or only",
+                   "archived 应为 include、exclude 或 only");
+}
+
 enum kt_status record_query_compile(struct kt_ctx *ctx, const struct record_question *asked,
                                     struct record_query **out)
 {
@@ -251,6 +295,7 @@ enum kt_status record_query_compile(struct kt_ctx *ctx, const struct record_ques
     else if (asked->where)
         return kt_fail(ctx, KT_INVALID, "where", "where is a list of conditions",
                        "where 应为条件列表");
+    KT_TRY(compile_archived(&compiler, &query->archived));
     KT_TRY(query_compile_order(ctx, asked, query));
     KT_TRY(query_check_after(ctx, asked, query));
     query_plan(ctx, query);

@@ -22,9 +22,9 @@ enum query_op { QUERY_EQ, QUERY_NE, QUERY_LT, QUERY_LE, QUERY_GT, QUERY_GE, QUER
 struct query_path {
     const struct schema_field *hops[QUERY_HOPS];
     size_t hop_count;
-    const struct schema_field *field; /**< NULL for the record's own "id" or "version". */
+    const struct schema_field *field; /**< NULL for the record's own fields. */
     const struct schema_field *line;  /**< A field of each line of `field`. */
-    const char *own;                  /**< "id" or "version". */
+    const char *own;                  /**< "id", "version" or "archived". */
 };
 
 enum query_kind { QUERY_AND, QUERY_OR, QUERY_NOT, QUERY_TERM };
@@ -76,8 +76,11 @@ struct query_plan {
     bool sorts; /**< The walk does not give the asked order: the best matches are kept. */
 };
 
+enum query_archived { QUERY_ALL, QUERY_LIVE, QUERY_ARCHIVED };
+
 struct record_query {
     const struct schema_entity *entity;
+    enum query_archived archived;           /**< Which records it sees at all. */
     struct query_node root;                 /**< QUERY_AND. */
     struct query_order order[QUERY_ORDERS]; /**< Always ends with the id: no two are equal. */
     size_t order_count;

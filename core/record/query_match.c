@@ -6,6 +6,8 @@
 
 #include "record/query.h"
 
+static const msgpack_object not_archived = {.type = MSGPACK_OBJECT_BOOLEAN};
+
 enum kt_status query_value(struct kt_ctx *ctx, const struct query_path *path,
                            const msgpack_object *record, const msgpack_object **out)
 {
@@ -17,6 +19,8 @@ enum kt_status query_value(struct kt_ctx *ctx, const struct query_path *path,
         KT_TRY(record_load(ctx, path->hops[i]->target, id, &record));
     }
     *out = kt_get(record, path->own ? path->own : path->field->decl->name);
+    if (!*out && path->own) /* Only `archived` can be absent, and means no. */
+        *out = &not_archived;
     return KT_OK;
 }
 

@@ -30,7 +30,10 @@ static enum kt_status check(struct walk *walk, struct store_slice bytes, bool *m
 {
     struct kt_ctx *ctx = walk->ctx;
     msgpack_object record;
-    *matches = true;
+    enum query_archived wanted = walk->query->archived;
+    *matches = wanted == QUERY_ALL || record_is_archived(bytes) == (wanted == QUERY_ARCHIVED);
+    if (!*matches)
+        return KT_OK;
     if (walk->query->root.child_count == 0 && !rank)
         return KT_OK;
     msgpack_zone *arena = ctx->arena;

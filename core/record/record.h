@@ -19,13 +19,39 @@ enum record_by {
 enum kt_status record_entity(struct kt_ctx *ctx, const char *name, size_t length,
                              const struct schema_entity **out);
 
+/** mask.c: what stands for a sensitive value, whatever its type. */
+#define KT_MASK "***"
+/** Does the present user see the entity's sensitive fields masked? */
+bool record_masks(struct kt_ctx *ctx, const struct schema_entity *entity);
+/** A record, or some of its fields by name, as the present user may see it. */
+msgpack_object record_mask(struct kt_ctx *ctx, const struct schema_entity *entity,
+                           const msgpack_object *record);
+/** The same for {field: [before, after]}. */
+msgpack_object record_mask_changes(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                   const msgpack_object *changes);
+/** KT_DENIED when the field is masked for the present user; `path` names it. */
+enum kt_status record_mask_refuse(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                  const struct schema_field *field, const char *path);
+
+/** A failure is about this entity unless one further in was named; returns `status`. */
+enum kt_status record_failed(struct kt_ctx *ctx, const struct schema_entity *entity,
+                             enum kt_status status);
+
 enum kt_status record_create(struct kt_ctx *ctx, const struct schema_entity *entity,
                              const msgpack_object *values, enum record_by by, uint64_t *out_id);
 /** `version` 0: any. KT_CONFLICT when the stored one differs. */
 enum kt_status record_update(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
                              uint64_t version, const msgpack_object *values, enum record_by by);
+/** What refers to the record refuses it (KT_CONFLICT with details), is emptied or goes along, as
+ * the referring fields say. A KT_POSTED state refuses it to everybody. delete.c */
 enum kt_status record_delete(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
                              uint64_t version, enum record_by by);
+/** Out of sight of clients' searches, and back; version, history and event as in any save. Refused
+ *  to posted documents. */
+enum kt_status record_archive(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
+                              uint64_t version, enum record_by by);
+enum kt_status record_restore(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
+                              uint64_t version, enum record_by by);
 enum kt_status record_transition(struct kt_ctx *ctx, const struct schema_entity *entity,
                                  uint64_t id, uint64_t version, const char *verb,
                                  const msgpack_object *params, enum record_by by);

@@ -7,6 +7,19 @@
 /** Deepest saves within saves: hooks and handlers that call each other in a circle stop here. */
 #define RECORD_SAVE_DEPTH 24
 
+/** save.c: what every change begins and ends with; `record_leave` also names the entity in the
+ * error. */
+enum kt_status record_enter(struct kt_ctx *ctx, const struct schema_entity *entity);
+enum kt_status record_leave(struct kt_ctx *ctx, const struct schema_entity *entity,
+                            enum kt_status status);
+/** The stored record; KT_CONFLICT when its version is not the wanted one (0: any). */
+enum kt_status record_load_version(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                   uint64_t id, uint64_t version, const msgpack_object **out);
+enum kt_status record_check_may_change(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                       const msgpack_object *old, enum record_by by);
+enum kt_status record_announce(struct kt_ctx *ctx, const struct record_step *step, const char *past,
+                               uint64_t id, const msgpack_object *record);
+
 /** check.c */
 enum kt_status record_check_lines_complete(struct kt_ctx *ctx, const struct schema_field *field,
                                            const char *path, const msgpack_object *value);
@@ -19,6 +32,8 @@ enum kt_status record_find(struct kt_ctx *ctx, const struct schema_entity *entit
 enum kt_status record_find_present(struct kt_ctx *ctx, const struct schema_entity *entity,
                                    uint64_t id, struct store_slice *out);
 bool record_exists(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id);
+/** Of stored bytes, without unpacking them. */
+bool record_is_archived(struct store_slice bytes);
 /** Next value of a named counter, from 1. */
 enum kt_status record_count_up(struct kt_ctx *ctx, const char *counter, uint64_t *out);
 enum kt_status record_store_failed(struct kt_ctx *ctx, enum kt_status status);
@@ -37,12 +52,14 @@ enum kt_status record_index_change(struct kt_ctx *ctx, const struct schema_entit
 void record_key_add(struct key *key, const struct schema_field *field, const msgpack_object *value);
 /** Fill `key` with prefix space+index. */
 void record_index_begin(struct key *key, const struct schema_index *index);
-/** KT_CONFLICT when some record still refers to this one. */
-enum kt_status record_check_unreferenced(struct kt_ctx *ctx, const struct schema_entity *entity,
-                                         uint64_t id);
+/** "customer", "lines.product", "region+tax_number". */
+const char *record_index_fields(const struct schema_index *index);
 /** Value of a path in a record or (path.line) in one of its lines; NULL when empty. */
 const msgpack_object *record_path_value(const struct schema_path *path,
                                         const msgpack_object *record, const msgpack_object *line);
+
+/** mask.c: would the present user learn of a sensitive value by what the index says? */
+bool record_mask_hides(struct kt_ctx *ctx, const struct schema_index *index);
 
 /** The keys a record should have in an index, sorted, each once. */
 struct record_keys {
@@ -143,6 +160,9 @@ void record_history_begin(struct key *key, const struct schema_entity *entity, u
 bool record_history_read_key(struct store_slice key, struct record_change *out);
 enum kt_status record_history_read(struct kt_ctx *ctx, struct store_slice bytes,
                                    struct record_change *out);
+/** The change that made that version; false when there is none. */
+bool record_history_find(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
+                         uint64_t version, struct record_change *out);
 /** KT_INVALID for as_of or history of an entity that keeps none. */
 enum kt_status record_history_require(struct kt_ctx *ctx, const struct schema_entity *entity,
                                       const char *field);
@@ -195,6 +215,10 @@ enum kt_status record_input_defaults(struct kt_ctx *ctx, const struct schema_ent
 enum kt_status record_input_merge(struct kt_ctx *ctx, const struct schema_entity *entity,
                                   const msgpack_object *old, const struct kt_map *changes,
                                   struct kt_map **out);
+/** A client's record refers to no archived record that it did not refer to before. */
+enum kt_status record_input_targets(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                    const msgpack_object *old, const struct kt_map *record,
+                                    enum record_by by);
 /** Check of everything, whoever wrote it. */
 enum kt_status record_final_check(struct kt_ctx *ctx, const struct schema_entity *entity,
                                   const msgpack_object *old, struct kt_map *record);
@@ -220,8 +244,11 @@ struct record_question {
     bool unordered;              /**< Any order will do. */
     uint32_t limit;              /**< 0: no limit. */
     const msgpack_object *after; /**< The cursor an earlier page ended with, or NULL. */
-    bool paged;      /**< Rather end early with a cursor than fail for looking at too much. */
-    bool for_client; /**< Only along references to entities that the user may read. */
+    bool paged; /**< Rather end early with a cursor than fail for looking at too much. */
+    const msgpack_object *archived; /**< "include", "exclude" or "only"; NULL: as usual. */
+    /** Only along references to entities that the user may read, not by what is masked for them,
+     *  and archived records only when asked for. */
+    bool for_client;
 };
 /** query.c */
 struct record_query;

@@ -1,4 +1,4 @@
-/* Create, update, delete, transition: the one way data changes.
+/* Create, update, archive, transition: the one way data changes, but for deletion (delete.c).
  *
  * Order of a save: input check, defaults and merge, C hook, before-rules, C hook again when rules
  * changed something, final check, then storage (unique keys and indexes, bytes, totals, history),
@@ -9,7 +9,7 @@
 #include "record/record_internal.h"
 
 /* Each change that enters also leaves, whatever came of it: rules may catch a failure and go on. */
-static enum kt_status enter(struct kt_ctx *ctx, const struct schema_entity *entity)
+enum kt_status record_enter(struct kt_ctx *ctx, const struct schema_entity *entity)
 {
     if (!ctx->writable)
         return kt_fail(ctx, KT_INTERNAL, NULL, "a read request tried to change %s",
@@ -22,15 +22,24 @@ static enum kt_status enter(struct kt_ctx *ctx, const struct schema_entity *enti
     return KT_OK;
 }
 
-static enum kt_status leave(struct kt_ctx *ctx, enum kt_status status)
+enum kt_status record_leave(struct kt_ctx *ctx, const struct schema_entity *entity,
+                            enum kt_status status)
 {
     ctx->save_depth--;
-    return status;
+    return record_failed(ctx, entity, status);
 }
 
-static enum kt_status check_client_may_change(struct kt_ctx *ctx,
-                                              const struct schema_entity *entity,
-                                              const msgpack_object *old, enum record_by by)
+static enum kt_status check_not_archived(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                         const msgpack_object *old, enum record_by by)
+{
+    if (by == RECORD_BY_SERVER || !kt_get_bool(old, "archived"))
+        return KT_OK;
+    return kt_fail(ctx, KT_CONFLICT, "archived", "this %s is archived: restore it first",
+                   "此 %s 已归档，请先恢复", entity->name);
+}
+
+enum kt_status record_check_may_change(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                       const msgpack_object *old, enum record_by by)
 {
     if (old && (entity->decl->flags & KT_APPEND_ONLY))
         return kt_fail(ctx, KT_CONFLICT, NULL, "a %s is never changed; make a counter-record",
@@ -69,7 +78,7 @@ static enum kt_status store_change(struct kt_ctx *ctx, const struct record_step 
                                    struct kt_map *record)
 {
     const struct schema_entity *entity = step->entity;
-    static const char *const words[] = {"create", "update", "delete"};
+    static const char *const words[] = {"create", "update", "delete", "archive", "restore"};
     const char *what = step->moment == RECORD_TRANSITION ? step->verb : words[step->moment];
     uint64_t version = step->old ? kt_get_id(step->old, "version") : 0;
     if (ctx->journal)
@@ -82,7 +91,7 @@ static enum kt_status store_change(struct kt_ctx *ctx, const struct record_step 
     return record_history_add(ctx, entity, id, what, step->old, &record->object);
 }
 
-static enum kt_status announce(struct kt_ctx *ctx, const struct record_step *step, const char *past,
+enum kt_status record_announce(struct kt_ctx *ctx, const struct record_step *step, const char *past,
                                uint64_t id, const msgpack_object *record)
 {
     struct kt_event event = {.topic = kt_format(ctx, "%s.%s", step->entity->name, past),
@@ -102,7 +111,7 @@ static enum kt_status save(struct kt_ctx *ctx, const struct record_step *step, u
     KT_TRY(store_change(ctx, step, id, record));
     if (decl->after_save)
         KT_TRY(decl->after_save(ctx, step->old, &record->object));
-    KT_TRY(announce(ctx, step, past, id, &record->object));
+    KT_TRY(record_announce(ctx, step, past, id, &record->object));
     return ctx->host->rules_after(ctx, step, &record->object);
 }
 
@@ -112,9 +121,10 @@ static enum kt_status create(struct kt_ctx *ctx, const struct schema_entity *ent
     struct record_step step = {.entity = entity, .moment = RECORD_CREATE};
     struct kt_map *record;
     uint64_t id;
-    KT_TRY(check_client_may_change(ctx, entity, NULL, by));
+    KT_TRY(record_check_may_change(ctx, entity, NULL, by));
     KT_TRY(record_input_check(ctx, entity, values, by, true, &record));
     KT_TRY(record_input_defaults(ctx, entity, record));
+    KT_TRY(record_input_targets(ctx, entity, NULL, record, by));
     KT_TRY(record_count_up(ctx, kt_format(ctx, "id:%s", entity->name), &id));
     KT_TRY(save(ctx, &step, id, record, "created"));
     if (out_id)
@@ -125,20 +135,37 @@ static enum kt_status create(struct kt_ctx *ctx, const struct schema_entity *ent
 enum kt_status record_create(struct kt_ctx *ctx, const struct schema_entity *entity,
                              const msgpack_object *values, enum record_by by, uint64_t *out_id)
 {
-    KT_TRY(enter(ctx, entity));
-    return leave(ctx, create(ctx, entity, values, by, out_id));
+    KT_TRY(record_enter(ctx, entity));
+    return record_leave(ctx, entity, create(ctx, entity, values, by, out_id));
 }
 
-static enum kt_status load_version(struct kt_ctx *ctx, const struct schema_entity *entity,
+/* Names who came first, so that the client can show it. */
+static enum kt_status say_stale(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
+                                uint64_t stored, uint64_t wanted)
+{
+    struct kt_map *details = kt_map_new(ctx);
+    struct record_change last;
+    enum kt_status status =
+        kt_fail(ctx, KT_CONFLICT, "version",
+                "this %s was changed by someone else: it is at version %llu, not %llu",
+                "此 %s 已被他人更改：当前版本为 %llu，而非 %llu", entity->name,
+                (unsigned long long)stored, (unsigned long long)wanted);
+    kt_map_set_id(details, "version", stored);
+    if (record_history_find(ctx, entity, id, stored, &last)) {
+        kt_map_set(details, "user", last.user);
+        kt_map_set(details, "at", last.at);
+    }
+    context_error_details(ctx, details->object);
+    return status;
+}
+
+enum kt_status record_load_version(struct kt_ctx *ctx, const struct schema_entity *entity,
                                    uint64_t id, uint64_t version, const msgpack_object **out)
 {
     KT_TRY(record_load(ctx, entity, id, out));
     uint64_t stored = kt_get_id(*out, "version");
     if (version && version != stored)
-        return kt_fail(ctx, KT_CONFLICT, "version",
-                       "this %s was changed by someone else: it is at version %llu, not %llu",
-                       "此 %s 已被他人更改：当前版本为 %llu，而非 %llu", entity->name,
-                       (unsigned long long)stored, (unsigned long long)version);
+        return say_stale(ctx, entity, id, stored, version);
     return KT_OK;
 }
 
@@ -147,49 +174,20 @@ static enum kt_status update(struct kt_ctx *ctx, const struct schema_entity *ent
 {
     struct record_step step = {.entity = entity, .moment = RECORD_UPDATE};
     struct kt_map *changes, *record;
-    KT_TRY(load_version(ctx, entity, id, version, &step.old));
-    KT_TRY(check_client_may_change(ctx, entity, step.old, by));
+    KT_TRY(record_load_version(ctx, entity, id, version, &step.old));
+    KT_TRY(check_not_archived(ctx, entity, step.old, by));
+    KT_TRY(record_check_may_change(ctx, entity, step.old, by));
     KT_TRY(record_input_check(ctx, entity, values, by, false, &changes));
     KT_TRY(record_input_merge(ctx, entity, step.old, changes, &record));
+    KT_TRY(record_input_targets(ctx, entity, step.old, record, by));
     return save(ctx, &step, id, record, "updated");
 }
 
 enum kt_status record_update(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
                              uint64_t version, const msgpack_object *values, enum record_by by)
 {
-    KT_TRY(enter(ctx, entity));
-    return leave(ctx, update(ctx, entity, id, version, values, by));
-}
-
-static enum kt_status erase(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
-                            uint64_t version, enum record_by by)
-{
-    struct record_step step = {.entity = entity, .moment = RECORD_DELETE};
-    struct key key;
-    bool changed = false;
-    KT_TRY(load_version(ctx, entity, id, version, &step.old));
-    KT_TRY(check_client_may_change(ctx, entity, step.old, by));
-    if (entity->decl->before_delete)
-        KT_TRY(entity->decl->before_delete(ctx, step.old));
-    KT_TRY(ctx->host->rules_before(ctx, &step, NULL, &changed));
-    KT_TRY(record_check_unreferenced(ctx, entity, id));
-    if (ctx->journal)
-        journal_note_record(ctx, entity, id, "delete");
-    KT_TRY(record_index_change(ctx, entity, id, step.old, NULL));
-    KT_TRY(record_total_change(ctx, entity, step.old, NULL));
-    KT_TRY(record_history_add(ctx, entity, id, "delete", step.old, NULL));
-    record_key(&key, entity, id);
-    if (store_del(ctx->txn, key_slice(&key)) != KT_OK)
-        return record_store_failed(ctx, KT_INTERNAL);
-    KT_TRY(announce(ctx, &step, "deleted", id, step.old));
-    return ctx->host->rules_after(ctx, &step, step.old);
-}
-
-enum kt_status record_delete(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
-                             uint64_t version, enum record_by by)
-{
-    KT_TRY(enter(ctx, entity));
-    return leave(ctx, erase(ctx, entity, id, version, by));
+    KT_TRY(record_enter(ctx, entity));
+    return record_leave(ctx, entity, update(ctx, entity, id, version, values, by));
 }
 
 static enum kt_status find_transition(struct kt_ctx *ctx, const struct schema_entity *entity,
@@ -220,15 +218,75 @@ static enum kt_status make_transition(struct kt_ctx *ctx, const struct record_st
     return save(ctx, step, id, record, transition->event);
 }
 
+static enum kt_status go_on(struct kt_ctx *ctx, struct record_step *step, uint64_t id,
+                            uint64_t version, enum record_by by)
+{
+    const struct kt_transition *transition = NULL;
+    KT_TRY(record_load_version(ctx, step->entity, id, version, &step->old));
+    KT_TRY(check_not_archived(ctx, step->entity, step->old, by));
+    KT_TRY(find_transition(ctx, step->entity, step->old, step->verb, by, &transition));
+    return make_transition(ctx, step, id, transition);
+}
+
 enum kt_status record_transition(struct kt_ctx *ctx, const struct schema_entity *entity,
                                  uint64_t id, uint64_t version, const char *verb,
                                  const msgpack_object *params, enum record_by by)
 {
     struct record_step step = {
         .entity = entity, .moment = RECORD_TRANSITION, .verb = verb, .params = params};
-    const struct kt_transition *transition = NULL;
-    KT_TRY(load_version(ctx, entity, id, version, &step.old));
-    KT_TRY(find_transition(ctx, entity, step.old, verb, by, &transition));
-    KT_TRY(enter(ctx, entity));
-    return leave(ctx, make_transition(ctx, &step, id, transition));
+    KT_TRY(record_enter(ctx, entity));
+    return record_leave(ctx, entity, go_on(ctx, &step, id, version, by));
+}
+
+/* --- Archive: out of sight of clients' searches, and back --- */
+
+/* A posted document stays in sight: lists of it must add up to what the books say. */
+static enum kt_status check_may_archive(struct kt_ctx *ctx, const struct record_step *step,
+                                        enum record_by by)
+{
+    const struct schema_entity *entity = step->entity;
+    const struct kt_state *state = schema_state(entity, step->old);
+    bool archived = kt_get_bool(step->old, "archived");
+    if (entity->decl->flags & KT_APPEND_ONLY)
+        return kt_fail(ctx, KT_CONFLICT, NULL, "a %s is never changed, so it cannot be archived",
+                       "%s 不可更改，因此不能归档", entity->name);
+    if (by != RECORD_BY_SERVER && (entity->decl->flags & KT_SERVER_ONLY))
+        return kt_fail(ctx, KT_DENIED, NULL, "only the server writes %s", "%s 仅由服务器写入",
+                       entity->name);
+    if (state && (state->flags & KT_POSTED))
+        return kt_fail(ctx, KT_CONFLICT, entity->state->decl->name,
+                       "a %s that is %s is not archived: it belongs to the books",
+                       "%s 处于状态 %s，属于账务记录，不能归档", entity->name, state->name);
+    if (archived != (step->moment == RECORD_ARCHIVE))
+        return KT_OK;
+    return kt_fail(ctx, KT_CONFLICT, "archived",
+                   archived ? "this %s is archived already" : "this %s is not archived",
+                   archived ? "此 %s 已归档" : "此 %s 未归档", entity->name);
+}
+
+static enum kt_status archive(struct kt_ctx *ctx, struct record_step *step, uint64_t id,
+                              uint64_t version, enum record_by by)
+{
+    bool away = step->moment == RECORD_ARCHIVE;
+    KT_TRY(record_load_version(ctx, step->entity, id, version, &step->old));
+    KT_TRY(check_may_archive(ctx, step, by));
+    struct kt_map *record = kt_map_copy(ctx, step->old);
+    kt_map_set(record, "archived", away ? kt_bool(true) : kt_nil());
+    return save(ctx, step, id, record, away ? "archived" : "restored");
+}
+
+enum kt_status record_archive(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
+                              uint64_t version, enum record_by by)
+{
+    struct record_step step = {.entity = entity, .moment = RECORD_ARCHIVE};
+    KT_TRY(record_enter(ctx, entity));
+    return record_leave(ctx, entity, archive(ctx, &step, id, version, by));
+}
+
+enum kt_status record_restore(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
+                              uint64_t version, enum record_by by)
+{
+    struct record_step step = {.entity = entity, .moment = RECORD_RESTORE};
+    KT_TRY(record_enter(ctx, entity));
+    return record_leave(ctx, entity, archive(ctx, &step, id, version, by));
 }

@@ -77,6 +77,15 @@ const struct schema_field *schema_field(const struct schema_entity *entity, cons
     return NULL;
 }
 
+bool schema_own_field(const char *name, size_t length)
+{
+    static const char *const own[] = {"id", "version", "archived"};
+    for (size_t i = 0; i < KT_COUNT(own); i++)
+        if (compare_name(own[i], name, length) == 0)
+            return true;
+    return false;
+}
+
 const struct schema_field *schema_line_field(const struct schema_field *lines, const char *name,
                                              size_t length)
 {
@@ -425,6 +434,18 @@ static enum kt_status fill_entity(struct builder *builder, const struct schema_m
     return KT_OK;
 }
 
+static bool has_sensitive(struct kt_fields fields)
+{
+    for (size_t i = 0; i < fields.count; i++) {
+        if (fields.at[i].flags & KT_SENSITIVE)
+            return true;
+        for (size_t j = 0; j < fields.at[i].lines.count; j++)
+            if (fields.at[i].lines.at[j].flags & KT_SENSITIVE)
+                return true;
+    }
+    return false;
+}
+
 static enum kt_status fill_entities(struct builder *builder, const struct schema_module *modules,
                                     size_t module_count)
 {
@@ -445,8 +466,10 @@ static enum kt_status fill_entities(struct builder *builder, const struct schema
             KT_TRY(link_field(builder, &schema->entities[i], &schema->entities[i].fields[f]));
     for (size_t i = 0; i < schema->entity_count; i++)
         KT_TRY(fill_indexes(builder, &schema->entities[i]));
-    for (size_t i = 0; i < schema->entity_count; i++)
+    for (size_t i = 0; i < schema->entity_count; i++) {
         fill_incoming(builder, &schema->entities[i]);
+        schema->entities[i].sensitive = has_sensitive(schema->entities[i].decl->fields);
+    }
     return KT_OK;
 }
 

@@ -62,6 +62,7 @@ struct schema_entity {
     const struct kt_entity *decl;
     const struct kt_plugin *plugin;
     bool enabled;
+    bool sensitive; /**< Some field of it or of its lines is. */
     uint32_t number;
     const char *name;
     struct schema_field *fields;
@@ -106,6 +107,8 @@ const struct schema_entity *schema_entity(const struct schema *schema, const cha
                                           size_t length);
 const struct schema_field *schema_field(const struct schema_entity *entity, const char *name,
                                         size_t length);
+/** id, version, archived: every record's own. */
+bool schema_own_field(const char *name, size_t length);
 const struct schema_field *schema_line_field(const struct schema_field *lines, const char *name,
                                              size_t length);
 const struct schema_total *schema_total(const struct schema *schema, const char *name);

@@ -59,6 +59,7 @@ enum kt_status record_reply_search(struct kt_ctx *ctx, const struct schema_entit
                                     .where = kt_get(params, "where"),
                                     .order = kt_get(params, "order"),
                                     .after = kt_get(params, "after"),
+                                    .archived = kt_get(params, "archived"),
                                     .for_client = true};
     struct record_query *query;
     struct page page = {.entity = entity, .fields = kt_get(params, "fields")};
@@ -95,8 +96,11 @@ static enum kt_status count_one(struct kt_ctx *ctx, void *argument, uint64_t id,
 enum kt_status record_reply_count(struct kt_ctx *ctx, const struct schema_entity *entity,
                                   const msgpack_object *params)
 {
-    const struct record_question asked = {
-        .entity = entity, .where = kt_get(params, "where"), .unordered = true, .for_client = true};
+    const struct record_question asked = {.entity = entity,
+                                          .where = kt_get(params, "where"),
+                                          .archived = kt_get(params, "archived"),
+                                          .unordered = true,
+                                          .for_client = true};
     struct record_query *query;
     int64_t count = 0;
     KT_TRY(record_query_compile(ctx, &asked, &query));

@@ -1,5 +1,6 @@
 /* How a stored record is shown to who asked. It goes from the store to the reply as it is; only
- * when the answer differs from what is stored (single fields were asked for) is it taken apart. */
+ * when the answer differs from what is stored (single fields were asked for, something is masked)
+ * is it taken apart. */
 #include <string.h>
 
 #include "record/record_internal.h"
@@ -24,39 +25,40 @@ enum kt_status record_show_check(struct kt_ctx *ctx, const struct schema_entity 
         const msgpack_object *name = &fields->via.array.ptr[i];
         const char *text = name->type == MSGPACK_OBJECT_STR ? name->via.str.ptr : "";
         size_t length = name->type == MSGPACK_OBJECT_STR ? name->via.str.size : 0;
-        bool own = (length == 2 && memcmp(text, "id", 2) == 0) ||
-                   (length == 7 && memcmp(text, "version", 7) == 0);
-        if (!own && !schema_field(entity, text, length))
+        if (!schema_own_field(text, length) && !schema_field(entity, text, length))
             return kt_fail(ctx, KT_INVALID, "fields", "%s has no field %.*s", "%s 没有字段 %.*s",
                            entity->name, (int)length, text);
     }
     return KT_OK;
 }
 
-static enum kt_status show_some(struct kt_ctx *ctx, struct store_slice bytes,
-                                const msgpack_object *fields)
+static msgpack_object choose(struct kt_ctx *ctx, const msgpack_object *record,
+                             const msgpack_object *fields)
 {
-    msgpack_object record;
     struct kt_map *some = kt_map_new(ctx);
-    msgpack_packer packer;
-    KT_TRY(context_unpack(ctx, bytes.at, bytes.size, false, &record));
-    msgpack_packer_init(&packer, &ctx->reply, msgpack_sbuffer_write);
-    for (uint32_t i = 0; i < record.via.map.size; i++)
-        if (wanted(fields, &record.via.map.ptr[i].key))
+    for (uint32_t i = 0; i < record->via.map.size; i++)
+        if (wanted(fields, &record->via.map.ptr[i].key))
             kt_map_set(some,
-                       kt_format(ctx, "%.*s", (int)record.via.map.ptr[i].key.via.str.size,
-                                 record.via.map.ptr[i].key.via.str.ptr),
-                       record.via.map.ptr[i].val);
-    msgpack_pack_object(&packer, some->object);
-    return context_check_memory(ctx);
+                       kt_format(ctx, "%.*s", (int)record->via.map.ptr[i].key.via.str.size,
+                                 record->via.map.ptr[i].key.via.str.ptr),
+                       record->via.map.ptr[i].val);
+    return some->object;
 }
 
 enum kt_status record_show(struct kt_ctx *ctx, const struct schema_entity *entity,
                            struct store_slice bytes, const msgpack_object *fields)
 {
-    (void)entity;
+    msgpack_object record;
+    msgpack_packer packer;
+    if (!fields && !record_masks(ctx, entity)) {
+        msgpack_sbuffer_write(&ctx->reply, bytes.at, bytes.size);
+        return KT_OK;
+    }
+    KT_TRY(context_unpack(ctx, bytes.at, bytes.size, false, &record));
     if (fields)
-        return show_some(ctx, bytes, fields);
-    msgpack_sbuffer_write(&ctx->reply, bytes.at, bytes.size);
-    return KT_OK;
+        record = choose(ctx, &record, fields);
+    record = record_mask(ctx, entity, &record);
+    msgpack_packer_init(&packer, &ctx->reply, msgpack_sbuffer_write);
+    msgpack_pack_object(&packer, record);
+    return context_check_memory(ctx);
 }

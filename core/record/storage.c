@@ -99,6 +99,38 @@ enum kt_status record_count_up(struct kt_ctx *ctx, const char *counter, uint64_t
     return status == KT_OK ? KT_OK : record_store_failed(ctx, status);
 }
 
+/* Size of a msgpack unsigned integer by its first byte. */
+static size_t integer_size(uint8_t first)
+{
+    return first < 0x80                     ? 1
+           : first >= 0xcc && first <= 0xcf ? 1 + ((size_t)1 << (first - 0xcc))
+                                            : 0;
+}
+
+/* Skips `name` and the integer behind it; NULL when they are not there. What follows in an archived
+ * record has 10 bytes, so that a shorter rest is of no interest. */
+static const uint8_t *skip_integer(const uint8_t *at, const uint8_t *end, const char *name)
+{
+    size_t length = strlen(name);
+    if (!at || (size_t)(end - at) < length + 10 || *at != (0xa0 | length) ||
+        memcmp(at + 1, name, length) != 0)
+        return NULL;
+    size_t size = integer_size(at[1 + length]);
+    return size ? at + 1 + length + size : NULL;
+}
+
+bool record_is_archived(struct store_slice bytes)
+{
+    static const char mark[] = "\xa8"
+                               "archived\xc3";
+    const uint8_t *at = bytes.at, *end = at + bytes.size;
+    size_t header = bytes.size == 0 ? 0 : *at == 0xde ? 3 : *at == 0xdf ? 5 : 1;
+    if (bytes.size < header)
+        return false;
+    at = skip_integer(skip_integer(at + header, end, "id"), end, "version");
+    return at && (size_t)(end - at) >= sizeof(mark) - 1 && memcmp(at, mark, sizeof(mark) - 1) == 0;
+}
+
 static bool is_stored(const msgpack_object *record, const char *name)
 {
     return kt_has(record, name);
@@ -132,7 +164,8 @@ static void pack_lines(msgpack_packer *packer, const struct schema_field *field,
 void record_pack(msgpack_packer *packer, const struct schema_entity *entity, uint64_t id,
                  const msgpack_object *record)
 {
-    size_t count = 2;
+    bool archived = kt_get_bool(record, "archived");
+    size_t count = 2u + archived;
     for (size_t i = 0; i < entity->field_count; i++)
         count += is_stored(record, entity->fields[i].decl->name);
     msgpack_pack_map(packer, count);
@@ -140,6 +173,10 @@ void record_pack(msgpack_packer *packer, const struct schema_entity *entity, uin
     msgpack_pack_uint64(packer, id);
     msgpack_pack_str_with_body(packer, "version", 7);
     msgpack_pack_uint64(packer, kt_get_id(record, "version"));
+    if (archived) { /* Third, where record_is_archived looks for it. */
+        msgpack_pack_str_with_body(packer, "archived", 8);
+        msgpack_pack_true(packer);
+    }
     for (size_t i = 0; i < entity->field_count; i++) {
         const char *name = entity->fields[i].decl->name;
         const msgpack_object *value = kt_get(record, name);

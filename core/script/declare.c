@@ -10,7 +10,7 @@
 #define PRIORITY_MOST    1000000
 #define POINTS_MOST      32
 
-static const char *const moment_names[] = {"create", "update", "delete"};
+static const char *const moment_names[] = {"create", "update", "delete", "archive", "restore"};
 
 /* One text of `on`, taken apart. */
 struct point {
@@ -87,7 +87,8 @@ static bool has_verb(const struct schema_entity *entity, const char *verb)
 
 static void check_moment(lua_State *lua, const struct point *point)
 {
-    static const char *const general[] = {"create", "update", "save", "delete"};
+    static const char *const general[] = {"create", "update",  "save",
+                                          "delete", "archive", "restore"};
     const struct kt_transitions *transitions = &point->entity->decl->transitions;
     struct script_guess guess = {.wanted = point->moment};
     for (size_t i = 0; i < KT_COUNT(general); i++) {
@@ -100,8 +101,8 @@ static void check_moment(lua_State *lua, const struct point *point)
     for (size_t i = 0; i < transitions->count; i++)
         script_guess_try(&guess, transitions->at[i].verb);
     luaL_error(lua,
-               "%s has no moment '%s'%s: there are create, update, save, delete and its "
-               "transitions",
+               "%s has no moment '%s'%s: there are create, update, save, delete, archive, restore "
+               "and its transitions",
                point->entity->name, point->moment, script_guess_push(lua, &guess));
 }
 
@@ -181,7 +182,7 @@ static void add_point(struct script_set *set, const struct point *point, uint32_
         bool named = strcmp(point->moment, moment_names[i]) == 0;
         plain = plain || named;
         bind.moment = (enum record_moment)i;
-        if (named || (save && bind.moment != RECORD_DELETE))
+        if (named || (save && bind.moment < RECORD_DELETE))
             add_bind(set, bind);
     }
     if (plain)

@@ -390,7 +390,8 @@ static void push_params(lua_State *lua, const struct script_call *call)
 
 static int read_step(lua_State *lua)
 {
-    static const char *const moments[] = {"create", "update", "delete", "transition"};
+    static const char *const moments[] = {"create",  "update",  "delete",
+                                          "archive", "restore", "transition"};
     const struct record_proxy *proxy = check(lua, STEP);
     const struct script_call *call = script_of(lua)->calls[proxy->depth];
     const char *name = lua_type(lua, 2) == LUA_TSTRING ? lua_tostring(lua, 2) : "";

@@ -216,9 +216,12 @@ struct fixture {
     char asked[2048]; /**< "before:shop.order.create announce:shop.order.created ..." */
     fixture_rule rule;
     fixture_handler handler;
+    const char *denied;    /**< The one permission that the user lacks. */
     enum kt_status status; /**< How the last step ended, */
-    char field[128];       /**< and if badly, */
-    char message[512];     /**< why. */
+    char entity[64];       /**< and if badly, where, */
+    char field[128];
+    msgpack_object details;
+    char message[512]; /**< why. */
 };
 
 static inline struct fixture *fixture_of(const struct kt_ctx *ctx)
@@ -237,7 +240,7 @@ static inline void ask(const struct kt_ctx *ctx, const char *what, const char *n
 
 static inline const char *moment_word(const struct record_step *step)
 {
-    static const char *const words[] = {"create", "update", "delete"};
+    static const char *const words[] = {"create", "update", "delete", "archive", "restore"};
     return step->moment == RECORD_TRANSITION ? step->verb : words[step->moment];
 }
 
@@ -269,19 +272,29 @@ static inline bool host_yes(const struct kt_ctx *ctx, const char *what)
     return true;
 }
 
+static inline bool host_may(const struct kt_ctx *ctx, const char *permission)
+{
+    const char *denied = fixture_of(ctx)->denied;
+    return !denied || strcmp(denied, permission) != 0;
+}
+
 static const struct context_host fixture_host = {.rules_before = host_before,
                                                  .rules_after = host_after,
                                                  .announce = host_announce,
                                                  .has_role = host_yes,
-                                                 .may = host_yes,
+                                                 .may = host_may,
                                                  .topic_declared = host_yes};
 
 /* --- Opening and closing --- */
 
+/** A module beside the shop, set before the stories run. */
+static const struct kt_plugin *fixture_more;
+
 static inline int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
-    struct schema_module module = {.plugin = &shop_plugin, .enabled = true};
+    struct schema_module modules[] = {{.plugin = &shop_plugin, .enabled = true},
+                                      {.plugin = fixture_more, .enabled = true}};
     char why[512] = "";
     char folder[96];
     kt_date day;
@@ -294,7 +307,8 @@ static inline int set_up(void **state)
     *state = f;
     if (store_lmdb.open(&options, &f->store, why, sizeof(why)) != KT_OK ||
         store_begin(f->store, NULL, STORE_WRITE, &f->txn) != KT_OK ||
-        schema_build(&module, 1, "EUR", f->txn, &f->schema, why, sizeof(why)) != KT_OK) {
+        schema_build(modules, fixture_more ? 2 : 1, "EUR", f->txn, &f->schema, why, sizeof(why)) !=
+            KT_OK) {
         print_error("%s\n", why);
         return -1;
     }
@@ -388,7 +402,9 @@ static inline void begin_step(struct fixture *f)
 static inline enum kt_status end_step(struct fixture *f, enum kt_status status)
 {
     const struct context_error *error = &f->ctx.error;
+    snprintf(f->entity, sizeof(f->entity), "%s", error->entity ? error->entity : "");
     snprintf(f->field, sizeof(f->field), "%s", error->field ? error->field : "");
+    f->details = error->details;
     snprintf(f->message, sizeof(f->message), "%s", error->message ? error->message : "");
     f->status = status;
     if (status == KT_OK)
@@ -474,6 +490,16 @@ static inline const msgpack_object *answer(struct fixture *f)
     assert_int_equal(context_unpack(&f->ctx, f->ctx.reply.data, f->ctx.reply.size, true, value),
                      KT_OK);
     return value;
+}
+
+/** Indexes, totals and references are what a scan of all records gives. */
+static inline void assert_check_finds_nothing(struct fixture *f)
+{
+    context_forgive(&f->ctx);
+    assert_int_equal(record_check_all(&f->ctx), KT_OK);
+    if (kt_get_int(answer(f), "count") != 0)
+        msgpack_object_print(stderr, *answer(f));
+    assert_int_equal(kt_get_int(answer(f), "count"), 0);
 }
 
 /** Long stories let go of what they built. */
