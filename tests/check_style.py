@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""What a formatter cannot see: sizes, missing READMEs, banned calls, addresses of strangers.
+"""What a formatter cannot see: sizes, missing READMEs, banned calls, messages in one language only,
+addresses of strangers.
 
     tests/check_style.py [FILE...]        the whole repository without arguments
 """
@@ -106,6 +107,56 @@ def check_calls(path, text):
             yield number, f"{name}() is banned: use {banned[name]}"
 
 
+MESSAGE = re.compile(r'(?:"(?:\\.|[^"\\\n])*"\s*)+')
+CONVERSION = re.compile(r"%[-+ #0]*(\*|\d+)?(?:\.(\*|\d+))?(hh|h|ll|l|j|z|t)?([a-zA-Z%])")
+
+
+def arguments(text, start):
+    """The arguments of the call whose parenthesis opens before `start`."""
+    depth, begun, found = 1, start, []
+    at = start
+    while depth:
+        literal = NOT_CODE.match(text, at)
+        if literal:
+            at = literal.end()
+            continue
+        depth += {"(": 1, "{": 1, "[": 1, ")": -1, "}": -1, "]": -1}.get(text[at], 0)
+        if depth == 0 or (depth == 1 and text[at] == ","):
+            found.append(text[begun:at].strip())
+            begun = at + 1
+        at += 1
+    return found
+
+
+def messages(argument):
+    """Literals of one argument: one, or those of a choice."""
+    return ["".join(part[1:-1] for part in re.findall(r'"(?:\\.|[^"\\\n])*"', literal))
+            for literal in MESSAGE.findall(argument)]
+
+
+def conversions(message):
+    """What printf takes, in order; "%.0s" takes a text as "%s" does."""
+    return [(length or "") + kind + ("*" if "*" in (width, precision) else "")
+            for width, precision, length, kind in CONVERSION.findall(message) if kind != "%"]
+
+
+def check_messages(text):
+    """kt_fail speaks two languages with the same arguments."""
+    for call in re.finditer(r"\bkt_fail\(", text):
+        given = arguments(text, call.end())
+        if len(given) < 5 or '"' not in given[3]:
+            continue
+        number = text.count("\n", 0, call.start()) + 1
+        english, chinese = messages(given[3]), messages(given[4])
+        if len(english) != len(chinese):
+            yield number, "kt_fail: as many Chinese messages as English ones"
+        for one, other in zip(english, chinese):
+            if re.search("[A-Za-z]{3}", one) and not re.search("[\u4e00-\u9fff]", other):
+                yield number, f"kt_fail: no Chinese for \"{one}\""
+            if conversions(one) != conversions(other):
+                yield number, f"kt_fail: \"{other}\" takes other arguments than \"{one}\""
+
+
 def check_addresses(text):
     for number, line in enumerate(text.split("\n"), 1):
         for found in URL.finditer(line):
@@ -120,6 +171,7 @@ def check_file(path):
     if path.suffix in (".c", ".h"):
         yield from check_functions(text)
         yield from check_calls(path, text)
+        yield from check_messages(text)
     if path != pathlib.Path(__file__).resolve():
         yield from check_addresses(text)
 

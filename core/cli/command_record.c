@@ -139,17 +139,13 @@ static const msgpack_object *find_field(const msgpack_object *model, const char 
     }
 }
 
-static bool is_own_number(const struct condition *condition)
+/* Every record's own field, not in the model. */
+static bool is_own(const struct condition *condition, const char *name)
 {
-    static const char *const names[] = {"id", "version"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        size_t length = strlen(names[i]);
-        const char *end = condition->field + condition->field_length;
-        if (condition->field_length >= length && strncmp(end - length, names[i], length) == 0 &&
-            (condition->field_length == length || end[-(ptrdiff_t)length - 1] == '.'))
-            return true;
-    }
-    return false;
+    size_t length = strlen(name);
+    const char *end = condition->field + condition->field_length;
+    return condition->field_length >= length && strncmp(end - length, name, length) == 0 &&
+           (condition->field_length == length || end[-(ptrdiff_t)length - 1] == '.');
 }
 
 /* Text as the field's type wants it; the server says what is wrong with the rest. */
@@ -166,14 +162,14 @@ static enum cli_exit read_value(const struct cli *cli, const msgpack_object *mod
         *out = build_nil();
         return CLI_OK;
     }
-    if (type && object_is(type, "bool")) {
+    if (is_own(condition, "archived") || (type && object_is(type, "bool"))) {
         bool yes = strcmp(condition->value, "true") == 0 || strcmp(condition->value, "yes") == 0;
         if (yes || strcmp(condition->value, "false") == 0 || strcmp(condition->value, "no") == 0)
             *out = build_bool(yes);
         return CLI_OK;
     }
     bool number = field ? object_get(field, "to") || (type && object_is(type, "int"))
-                        : is_own_number(condition);
+                        : is_own(condition, "id") || is_own(condition, "version");
     if (!number)
         return CLI_OK;
     char *end;

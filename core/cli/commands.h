@@ -9,6 +9,9 @@
     X(command_describe)                                                                            \
     X(command_get)                                                                                 \
     X(command_search)                                                                              \
+    X(command_delete)                                                                              \
+    X(command_archive)                                                                             \
+    X(command_restore)                                                                             \
     X(command_import)                                                                              \
     X(command_module_list)                                                                         \
     X(command_module_enable)                                                                       \

@@ -59,6 +59,44 @@ static void add_attribute(struct text *line, const char *name, const char *value
     *first = false;
 }
 
+/* "sales.order 7 (customer): SO2026-00007" */
+static void add_reference(struct text *line, const msgpack_object *reference)
+{
+    static const char *const parts[] = {"entity", "id", "field", "title"};
+    static const char *const before[] = {"", " ", " (", "): "};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        const msgpack_object *part = object_get(reference, parts[i]);
+        if (!part && i == 3)
+            text_add_word(line, ")");
+        if (!part)
+            continue;
+        text_add_word(line, before[i]);
+        if (part->type == MSGPACK_OBJECT_STR)
+            text_add(line, part->via.str.ptr, part->via.str.size);
+        else
+            json_write(line, part, false);
+    }
+}
+
+/* What refers to a record is told a line each, whatever else as it came. */
+static void report_details(const struct cli *cli, const msgpack_object *details)
+{
+    const msgpack_object *references = object_get(details, "references");
+    struct text line = {.at = NULL};
+    if (!references || references->type != MSGPACK_OBJECT_ARRAY) {
+        text_add_word(&line, "details: ");
+        json_write(&line, details, false);
+        say(cli, line.at, line.length);
+    }
+    for (uint32_t i = 0; line.length == 0 && i < references->via.array.size; i++) {
+        struct text entry = {.at = NULL};
+        add_reference(&entry, &references->via.array.ptr[i]);
+        cli_say(cli, "  ", entry.at, entry.length);
+        text_free(&entry);
+    }
+    text_free(&line);
+}
+
 void cli_report(const struct cli *cli, const struct client_error *error, const char *where)
 {
     struct text line = {.at = NULL};
@@ -72,13 +110,9 @@ void cli_report(const struct cli *cli, const struct client_error *error, const c
     if (!first)
         text_add_word(&line, ")");
     say(cli, line.at, line.length);
-    if (error->details) {
-        line.length = 0;
-        text_add_word(&line, "details: ");
-        json_write(&line, error->details, false);
-        say(cli, line.at, line.length);
-    }
     text_free(&line);
+    if (error->details)
+        report_details(cli, error->details);
 }
 
 static enum cli_exit report_lost(const struct cli *cli, enum client_status status)

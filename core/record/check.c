@@ -376,7 +376,7 @@ static enum kt_status check_param(struct kt_ctx *ctx, struct kt_fields fields,
             return KT_OK;
         }
     if (pair->key.type != MSGPACK_OBJECT_STR)
-        return kt_fail(ctx, KT_INVALID, NULL, "parameter names must be text", "参数名必须是文本");
+        return kt_fail(ctx, KT_INVALID, "params", "parameter names must be text", "参数名必须是文本");
     const char *name = kt_format(ctx, "%.*s", (int)pair->key.via.str.size, pair->key.via.str.ptr);
     return kt_fail(ctx, KT_INVALID, name, "there is no parameter %s", "没有参数 %s", name);
 }
@@ -387,7 +387,7 @@ enum kt_status record_check_params(struct kt_ctx *ctx, struct kt_fields fields,
 {
     struct kt_map *checked = kt_map_new(ctx);
     if (params->type != MSGPACK_OBJECT_MAP)
-        return kt_fail(ctx, KT_INVALID, NULL, "parameters must be a map", "参数必须是映射");
+        return kt_fail(ctx, KT_INVALID, "params", "parameters must be a map", "参数必须是映射");
     for (uint32_t i = 0; i < params->via.map.size; i++)
         KT_TRY(check_param(ctx, fields, &params->via.map.ptr[i], extra, checked));
     for (size_t i = 0; i < fields.count; i++)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "kontor/limits.h"
+#include "record/journal.h"
 #include "record/record_internal.h"
 
 #define REFERENCES_NAMED   20

@@ -48,6 +48,10 @@ static void pack_fields(msgpack_packer *packer, const struct schema_entity *enti
         pack_text(packer, name);
         count++;
     }
+    if (kt_get_bool(before, "archived") != kt_get_bool(after, "archived")) {
+        pack_text(packer, "archived");
+        count++;
+    }
     end_array(packer->data, at, count);
 }
 
@@ -173,6 +177,14 @@ static enum kt_status pack_total(struct kt_ctx *ctx, const struct journal_total 
 
 /* --- Events, handlers, rules: small, and told of refused dry runs too --- */
 
+static msgpack_object mask_payload(struct kt_ctx *ctx, const char *name,
+                                   const msgpack_object *payload)
+{
+    const struct schema_entity *entity =
+        name ? schema_entity(ctx->schema, name, strlen(name)) : NULL;
+    return entity ? record_mask(ctx, entity, payload) : *payload;
+}
+
 static enum kt_status show_events(struct kt_ctx *ctx, msgpack_object *out)
 {
     struct kt_list *list = kt_list_new(ctx);
@@ -187,7 +199,7 @@ static enum kt_status show_events(struct kt_ctx *ctx, msgpack_object *out)
         if (event->payload.at && may_read(ctx, event->entity ? event->entity : event->topic)) {
             msgpack_object payload;
             KT_TRY(context_unpack(ctx, event->payload.at, event->payload.size, true, &payload));
-            kt_map_set(map, "payload", payload);
+            kt_map_set(map, "payload", mask_payload(ctx, event->entity, &payload));
         }
         kt_list_add(list, map->object);
     }

@@ -78,7 +78,7 @@ static const struct kt_index indexes[] = {{.name = "source", .fields = KT_LIST(b
 
 static const struct kt_state states[] = {
     {"draft", 0, {"Draft", "草稿"}},
-    {"posted", KT_LOCKED, {"Posted", "已过账"}},
+    {"posted", KT_LOCKED | KT_POSTED, {"Posted", "已过账"}},
 };
 
 const char *finance_text(struct kt_ctx *ctx, struct kt_decimal amount)

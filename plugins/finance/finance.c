@@ -159,7 +159,8 @@ static const char *const user_grants[] = {
     "finance.report.*",       "finance.balances.read",   "finance.open_receivables.read",
     "finance.turnover.read",  "parties.party.read",
 };
-static const char *const manager_grants[] = {"finance.*", "parties.party.read"};
+static const char *const manager_grants[] = {"finance.*", "parties.party.read",
+                                             "parties.party.sensitive"};
 static const struct kt_role roles[] = {
     {.name = "finance.user",
      .grants = KT_LIST(user_grants),

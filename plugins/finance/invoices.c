@@ -101,9 +101,9 @@ static const struct kt_index indexes[] = {
 
 static const struct kt_state states[] = {
     {"draft", 0, {"Draft", "草稿"}},
-    {"posted", KT_LOCKED, {"Posted", "已过账"}},
-    {"paid", KT_LOCKED, {"Paid", "已付清"}},
-    {"cancelled", KT_LOCKED, {"Cancelled", "已作废"}},
+    {"posted", KT_LOCKED | KT_POSTED, {"Posted", "已过账"}},
+    {"paid", KT_LOCKED | KT_POSTED, {"Paid", "已付清"}},
+    {"cancelled", KT_LOCKED | KT_POSTED, {"Cancelled", "已作废"}},
 };
 
 static const char *path(struct kt_ctx *ctx, size_t index, const char *field)

@@ -67,8 +67,8 @@ static const struct kt_field payment_fields[] = {
 
 static const struct kt_state states[] = {
     {"draft", 0, {"Draft", "草稿"}},
-    {"posted", KT_LOCKED, {"Posted", "已过账"}},
-    {"cancelled", KT_LOCKED, {"Cancelled", "已撤销"}},
+    {"posted", KT_LOCKED | KT_POSTED, {"Posted", "已过账"}},
+    {"cancelled", KT_LOCKED | KT_POSTED, {"Cancelled", "已撤销"}},
 };
 
 static const char *path(struct kt_ctx *ctx, size_t index, const char *field)

@@ -62,6 +62,21 @@ static const struct kt_field contact_fields[] = {
      .help = {"Whose or what for, e.g. \"night shift\".", "归属或用途，如“夜班”"}},
 };
 
+static const struct kt_field bank_account_fields[] = {
+    {.name = "account",
+     .type = KT_TEXT,
+     .flags = KT_REQUIRED | KT_SENSITIVE,
+     .max_length = 34,
+     .label = {"Account", "账号"},
+     .help = {"IBAN, or the number where there is none.", "IBAN；没有 IBAN 时填写账号"}},
+    {.name = "bank", .type = KT_TEXT, .label = {"Bank", "开户行"}},
+    {.name = "bic", .type = KT_TEXT, .max_length = 11, .label = {"BIC", "BIC 代码"}},
+    {.name = "holder",
+     .type = KT_TEXT,
+     .label = {"Holder", "户名"},
+     .help = {"If it is not the party itself.", "与往来单位名称不同时填写"}},
+};
+
 static const struct kt_field party_fields[] = {
     {.name = "number",
      .type = KT_TEXT,
@@ -82,7 +97,7 @@ static const struct kt_field party_fields[] = {
      .help = {"As registered, if it differs from the name.", "与名称不同时填写注册名称"}},
     {.name = "tax_number",
      .type = KT_TEXT,
-     .flags = KT_INDEXED,
+     .flags = KT_INDEXED | KT_SENSITIVE,
      .max_length = 50,
      .label = {"Tax number", "税号"}},
     {.name = "registration_number",
@@ -128,6 +143,11 @@ static const struct kt_field party_fields[] = {
      .lines = KT_LIST(contact_fields),
      .max_length = 200,
      .label = {"Contact points", "联系方式"}},
+    {.name = "bank_accounts",
+     .type = KT_LINES,
+     .lines = KT_LIST(bank_account_fields),
+     .max_length = 50,
+     .label = {"Bank accounts", "银行账户"}},
     {.name = "active",
      .type = KT_BOOL,
      .initial = "true",

@@ -11,7 +11,7 @@
 static const struct kt_field price_fields[] = {
     {.name = "product",
      .type = KT_REF,
-     .flags = KT_REQUIRED | KT_INDEXED,
+     .flags = KT_REQUIRED | KT_INDEXED | KT_CASCADE,
      .to = "products.product",
      .label = {"Product", "产品"}},
     {.name = "price_list",

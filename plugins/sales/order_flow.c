@@ -8,10 +8,10 @@
 const struct kt_state sales_order_states[SALES_ORDER_STATES] = {
     {.name = "draft", .label = {"Draft", "草稿"}},
     {.name = "quoted", .label = {"Quoted", "已报价"}},
-    {.name = "confirmed", .flags = KT_LOCKED, .label = {"Confirmed", "已确认"}},
-    {.name = "delivered", .flags = KT_LOCKED, .label = {"Delivered", "已发货"}},
-    {.name = "invoiced", .flags = KT_LOCKED, .label = {"Invoiced", "已开票"}},
-    {.name = "done", .flags = KT_LOCKED, .label = {"Done", "已完成"}},
+    {.name = "confirmed", .flags = KT_LOCKED | KT_POSTED, .label = {"Confirmed", "已确认"}},
+    {.name = "delivered", .flags = KT_LOCKED | KT_POSTED, .label = {"Delivered", "已发货"}},
+    {.name = "invoiced", .flags = KT_LOCKED | KT_POSTED, .label = {"Invoiced", "已开票"}},
+    {.name = "done", .flags = KT_LOCKED | KT_POSTED, .label = {"Done", "已完成"}},
     {.name = "cancelled", .flags = KT_LOCKED, .label = {"Cancelled", "已取消"}},
 };
 

@@ -43,13 +43,14 @@ SANITIZER = re.compile(r"AddressSanitizer|ThreadSanitizer|LeakSanitizer|runtime 
 
 
 class KontorError(Exception):
-    """The server's refusal: {code, message, message_zh, field?, rule?, details?}."""
+    """The server's refusal: {code, message, message_zh, entity?, field?, rule?, details?}."""
 
     def __init__(self, error):
         super().__init__(error)
         self.code = error.get("code")
         self.message = error.get("message")
         self.message_zh = error.get("message_zh")
+        self.entity = error.get("entity")
         self.field = error.get("field")
         self.rule = error.get("rule")
         self.details = error.get("details")
