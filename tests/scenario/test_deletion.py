@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Deleting and archiving in a company at work: what is refused and why, what goes along, and what has
-taken effect and stays for everybody."""
+"""Deleting and archiving in a company at work: what is refused and why, what goes along, and what
+has taken effect and stays for everybody."""
 import json
 import re
 

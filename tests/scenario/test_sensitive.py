@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Tax numbers and bank accounts of parties: who lacks parties.party.sensitive sees a mask, everywhere."""
+"""Tax numbers and bank accounts of parties: who lacks parties.party.sensitive sees a mask."""
 from kontor_test import KontorCase, main
 
 MASK = "***"
