@@ -376,7 +376,8 @@ static enum kt_status check_param(struct kt_ctx *ctx, struct kt_fields fields,
             return KT_OK;
         }
     if (pair->key.type != MSGPACK_OBJECT_STR)
-        return kt_fail(ctx, KT_INVALID, "params", "parameter names must be text", "参数名必须是文本");
+        return kt_fail(ctx, KT_INVALID, "params", "parameter names must be text",
+                       "参数名必须是文本");
     const char *name = kt_format(ctx, "%.*s", (int)pair->key.via.str.size, pair->key.via.str.ptr);
     return kt_fail(ctx, KT_INVALID, name, "there is no parameter %s", "没有参数 %s", name);
 }
