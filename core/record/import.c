@@ -259,7 +259,7 @@ static enum kt_status import_rows(struct import *import)
         size_t next = row;
         enum kt_status status = import_document(import, row, &next);
         if (status != KT_OK) {
-            struct kt_map *details = kt_map_new(ctx);
+            struct kt_map *details = kt_map_copy(ctx, &ctx->error.details);
             kt_map_set_int(details, "row", (int64_t)next);
             context_error_details(ctx, details->object);
             return status;
