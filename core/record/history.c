@@ -26,13 +26,16 @@ static bool changed(const char *name, const msgpack_object *old, const msgpack_o
     return !kt_equal(kt_get(old, name), kt_get(record, name));
 }
 
-static void pack_value(msgpack_packer *packer, const msgpack_object *record, const char *name)
+static void pack_value(msgpack_packer *packer, const struct schema_entity *entity, size_t index,
+                       const msgpack_object *record)
 {
-    const msgpack_object *value = kt_get(record, name);
-    if (value)
-        msgpack_pack_object(packer, *value);
-    else
+    const msgpack_object *value = kt_get(record, name_of(entity, index));
+    if (!value)
         msgpack_pack_nil(packer);
+    else if (index < entity->field_count)
+        record_pack_value(packer, &entity->fields[index], value);
+    else
+        msgpack_pack_object(packer, *value);
 }
 
 static void pack_changes(msgpack_packer *packer, const struct schema_entity *entity,
@@ -48,8 +51,8 @@ static void pack_changes(msgpack_packer *packer, const struct schema_entity *ent
             continue;
         pack_text(packer, name);
         msgpack_pack_array(packer, 2);
-        pack_value(packer, old, name);
-        pack_value(packer, record, name);
+        pack_value(packer, entity, i, old);
+        pack_value(packer, entity, i, record);
     }
 }
 

@@ -40,6 +40,8 @@ enum kt_status record_store_failed(struct kt_ctx *ctx, enum kt_status status);
 /** The record in its stored form: the schema's order, no nils. */
 void record_pack(msgpack_packer *packer, const struct schema_entity *entity, uint64_t id,
                  const msgpack_object *record);
+void record_pack_value(msgpack_packer *packer, const struct schema_field *field,
+                       const msgpack_object *value);
 /** Packs and stores it. */
 enum kt_status record_put(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
                           const msgpack_object *record);

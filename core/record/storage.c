@@ -161,6 +161,15 @@ static void pack_lines(msgpack_packer *packer, const struct schema_field *field,
     }
 }
 
+void record_pack_value(msgpack_packer *packer, const struct schema_field *field,
+                       const msgpack_object *value)
+{
+    if (field->decl->type == KT_LINES && value->type == MSGPACK_OBJECT_ARRAY)
+        pack_lines(packer, field, value);
+    else
+        msgpack_pack_object(packer, *value);
+}
+
 void record_pack(msgpack_packer *packer, const struct schema_entity *entity, uint64_t id,
                  const msgpack_object *record)
 {
@@ -183,10 +192,7 @@ void record_pack(msgpack_packer *packer, const struct schema_entity *entity, uin
         if (!value)
             continue;
         msgpack_pack_str_with_body(packer, name, strlen(name));
-        if (entity->fields[i].decl->type == KT_LINES && value->type == MSGPACK_OBJECT_ARRAY)
-            pack_lines(packer, &entity->fields[i], value);
-        else
-            msgpack_pack_object(packer, *value);
+        record_pack_value(packer, &entity->fields[i], value);
     }
 }
 

@@ -236,7 +236,7 @@ static enum kt_status check_entity(struct verify *verify, const struct schema_en
         if (rows != expected.entries[i])
             KT_TRY(walk_index(verify, &entity->indexes[i], true, &again));
     }
-    return KT_OK;
+    return verify_history(verify, entity);
 }
 
 static void reply(struct verify *verify)
@@ -249,6 +249,7 @@ static void reply(struct verify *verify)
     kt_map_set_int(checked, "total_rows", (int64_t)verify->total_rows);
     kt_map_set_int(checked, "references", (int64_t)verify->references);
     kt_map_set_int(checked, "words", (int64_t)verify->words);
+    kt_map_set_int(checked, "changes", (int64_t)verify->changes);
     kt_map_set(answer, "checked", checked->object);
     kt_map_set(answer, "problems", verify->problems->object);
     kt_map_set_int(answer, "count", (int64_t)verify->problem_count);

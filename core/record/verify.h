@@ -11,7 +11,7 @@ struct verify {
     msgpack_zone *scratch; /**< One record at a time. */
     struct kt_list *problems;
     uint64_t problem_count; /**< Also those beyond VERIFY_PROBLEMS. */
-    uint64_t records, index_entries, total_rows, references, words;
+    uint64_t records, index_entries, total_rows, references, words, changes;
 };
 
 /** Note a problem; `entity` may be NULL and `id` 0. */
@@ -27,5 +27,7 @@ enum kt_status verify_records(struct verify *verify, const struct schema_entity 
 
 /** verify_total.c: every row of every total against the sum of the records. */
 enum kt_status verify_totals(struct verify *verify);
+/** verify_history.c: the history of every record of the entity, there or deleted. */
+enum kt_status verify_history(struct verify *verify, const struct schema_entity *entity);
 /** verify_words.c: every row of the full-text indexes against the words of the records. */
 enum kt_status verify_words(struct verify *verify);

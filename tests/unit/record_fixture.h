@@ -152,8 +152,11 @@ static const struct kt_field stamp_fields[] = {{.name = "text", .type = KT_TEXT}
 static const struct kt_entity stamp_entity = {
     .name = "shop.stamp", .fields = KT_LIST(stamp_fields), .flags = KT_SERVER_ONLY};
 
+static const struct kt_entity cache_entity = {
+    .name = "shop.cache", .fields = KT_LIST(stamp_fields), .flags = KT_NO_HISTORY};
+
 static const struct kt_entity *const shop_entities[] = {&party_entity, &order_entity, &move_entity,
-                                                        &stamp_entity};
+                                                        &stamp_entity, &cache_entity};
 
 static const char *const sold_by[] = {"lines.product", "date:month"};
 static const struct kt_measure sold_measures[] = {{.name = "quantity", .field = "lines.quantity"},
