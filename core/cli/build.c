@@ -66,6 +66,15 @@ void build_set(struct build_map *map, const char *name, msgpack_object value)
     build_set_of(map, build_text(name), value);
 }
 
+void build_set_as_of(struct build_map *map, const char *word)
+{
+    if (!word)
+        return;
+    size_t digits = strspn(word, "0123456789");
+    bool number = digits > 0 && digits < 19 && word[digits] == '\0';
+    build_set(map, "as_of", number ? build_int(strtoll(word, NULL, 10)) : build_text(word));
+}
+
 msgpack_object build_array(msgpack_zone *zone, uint32_t count)
 {
     msgpack_object array = {.type = MSGPACK_OBJECT_ARRAY, .via = {.array = {.size = count}}};

@@ -144,6 +144,9 @@ msgpack_object build_text_of(const char *text, size_t length);
 struct build_map build_map(msgpack_zone *zone);
 void build_set(struct build_map *map, const char *name, msgpack_object value);
 void build_set_of(struct build_map *map, msgpack_object name, msgpack_object value);
+/** The moment a question is asked of, as it was typed: an event's number, or text that the server
+ *  reads. NULL: the present. */
+void build_set_as_of(struct build_map *map, const char *word);
 /** `count` nils, to be filled in. */
 msgpack_object build_array(msgpack_zone *zone, uint32_t count);
 /** NULL when absent or nil, or when `map` is no map (NULL is fine). */

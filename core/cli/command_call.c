@@ -91,27 +91,33 @@ static enum cli_exit read_params(struct cli *cli, const char *word, msgpack_obje
     return code;
 }
 
-/* The params, and dry_run on top of them. */
-static msgpack_object add_dry_run(struct cli *cli, const msgpack_object *params)
+/* The params, and what options add to them. */
+static msgpack_object add_options(struct cli *cli, const msgpack_object *params, bool dry_run,
+                                  const char *as_of)
 {
     struct build_map more = build_map(cli->zone);
-    for (uint32_t i = 0; params && i < params->via.map.size; i++)
-        if (!object_is(&params->via.map.ptr[i].key, "dry_run"))
-            build_set_of(&more, params->via.map.ptr[i].key, params->via.map.ptr[i].val);
-    build_set(&more, "dry_run", build_bool(true));
+    for (uint32_t i = 0; i < params->via.map.size; i++) {
+        const msgpack_object_kv *pair = &params->via.map.ptr[i];
+        if (!(dry_run && object_is(&pair->key, "dry_run")) &&
+            !(as_of && object_is(&pair->key, "as_of")))
+            build_set_of(&more, pair->key, pair->val);
+    }
+    if (dry_run)
+        build_set(&more, "dry_run", build_bool(true));
+    build_set_as_of(&more, as_of);
     return more.object;
 }
 
 static enum cli_exit run_call(struct cli *cli)
 {
     bool dry_run = false;
-    const struct cli_option options[] = {{.name = "dry-run", .flag = &dry_run}, {.name = NULL}};
+    const char *as_of = NULL;
+    const struct cli_option options[] = {
+        {.name = "dry-run", .flag = &dry_run}, {.name = "as-of", .text = &as_of}, {.name = NULL}};
     enum cli_exit code = cli_options(cli, options, 1, 2);
     if (code != CLI_OK)
         return code;
     msgpack_object params = build_map(cli->zone).object;
-    if (cli->argc == 1 && !dry_run)
-        return cli_call_and_print(cli, cli->argv[0], NULL);
     /* The line with the password comes before the params: read them when it has been taken. */
     struct client_reply reply = {.result = build_nil()};
     if (cli->argc > 1 && cli->password_stdin && strcmp(cli->argv[1], "-") == 0 && !cli->no_login) {
@@ -122,14 +128,15 @@ static enum cli_exit run_call(struct cli *cli)
     }
     if (cli->argc > 1)
         code = read_params(cli, cli->argv[1], &params);
-    if (code == CLI_OK && dry_run)
-        params = add_dry_run(cli, &params);
-    return code == CLI_OK ? cli_call_and_print(cli, cli->argv[0], &params) : code;
+    if (code != CLI_OK)
+        return code;
+    params = add_options(cli, &params, dry_run, as_of);
+    return cli_call_and_print(cli, cli->argv[0], &params);
 }
 
 const struct cli_command command_call = {
     .name = "call",
-    .usage = "call METHOD [JSON | @FILE | -] [--dry-run]",
+    .usage = "call METHOD [JSON | @FILE | -] [--dry-run] [--as-of WHEN]",
     .summary = {"call any method", "调用任意方法"},
     .help =
         {
@@ -140,19 +147,26 @@ const struct cli_command command_call = {
             "\n"
             "  kontor call record.get '{\"entity\": \"sales.order\", \"id\": 7}'\n"
             "  kontor call sales.order.confirm '{\"id\": 7}' --dry-run\n"
+            "  kontor call finance.report.trial_balance --as-of 2026-10-31\n"
             "\n"
             "  --dry-run  for methods that change records: do it all, undo it, and show what "
             "would\n"
-            "             have changed: records, totals, events, and the rules that spoke\n",
+            "             have changed: records, totals, events, and the rules that spoke\n"
+            "  --as-of WHEN  what a method that reads would have answered then: an event's "
+            "number,\n"
+            "                a date (its end, UTC) or 2026-10-31T12:00:00Z\n",
             "JSON 是包含方法参数的对象；@FILE 表示从文件读取，- 表示从标准输入读取。\n"
             "小数请写成文本（\"12.50\"）：带小数的数字以浮点数发送，\n"
             "服务器在金额和数量处会拒绝浮点数。\n"
             "\n"
             "  kontor call record.get '{\"entity\": \"sales.order\", \"id\": 7}'\n"
             "  kontor call sales.order.confirm '{\"id\": 7}' --dry-run\n"
+            "  kontor call finance.report.trial_balance --as-of 2026-10-31\n"
             "\n"
             "  --dry-run  用于更改记录的方法：全部执行后撤销，并显示将会发生的更改：\n"
-            "             记录、汇总、事件，以及起作用的规则\n",
+            "             记录、汇总、事件，以及起作用的规则\n"
+            "  --as-of 时刻  读取类方法当时的应答：事件序号、\n"
+            "                日期（UTC 当日结束时）或 2026-10-31T12:00:00Z\n",
         },
     .run = run_call,
 };

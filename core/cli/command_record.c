@@ -210,7 +210,8 @@ static enum cli_exit read_conditions(struct cli *cli, const char *entity, char *
 
 /* --- get --- */
 
-static enum cli_exit get_by_id(struct cli *cli, const char *entity, const char *word)
+static enum cli_exit get_by_id(struct cli *cli, const char *entity, const char *word,
+                               const char *as_of)
 {
     char *end;
     errno = 0;
@@ -221,18 +222,21 @@ static enum cli_exit get_by_id(struct cli *cli, const char *entity, const char *
     struct build_map params = build_map(cli->zone);
     build_set(&params, "entity", build_text(entity));
     build_set(&params, "id", build_int(id));
+    build_set_as_of(&params, as_of);
     return cli_call_and_print(cli, "record.get", &params.object);
 }
 
 static enum cli_exit run_get(struct cli *cli)
 {
-    enum cli_exit code = cli_options(cli, NULL, 2, 2);
+    const char *as_of = NULL;
+    const struct cli_option options[] = {{.name = "as-of", .text = &as_of}, {.name = NULL}};
+    enum cli_exit code = cli_options(cli, options, 2, 2);
     if (code != CLI_OK)
         return code;
     const char *entity = cli->argv[0];
     struct condition condition;
     if (!split_condition(cli->argv[1], &condition))
-        return get_by_id(cli, entity, cli->argv[1]);
+        return get_by_id(cli, entity, cli->argv[1], as_of);
     msgpack_object where = build_array(cli->zone, 1);
     code = read_conditions(cli, entity, cli->argv + 1, 1, &where);
     if (code != CLI_OK)
@@ -241,6 +245,7 @@ static enum cli_exit run_get(struct cli *cli)
     build_set(&params, "entity", build_text(entity));
     build_set(&params, "where", where);
     build_set(&params, "limit", build_int(2));
+    build_set_as_of(&params, as_of);
     struct client_reply reply;
     code = cli_call(cli, "record.search", &params.object, &reply);
     const msgpack_object *records = object_get(&reply.result, "records");
@@ -259,10 +264,21 @@ static enum cli_exit run_get(struct cli *cli)
 
 const struct cli_command command_get = {
     .name = "get",
-    .usage = "get ENTITY ID|FIELD=VALUE",
+    .usage = "get ENTITY ID|FIELD=VALUE [--as-of WHEN]",
     .summary = {"show one record", "显示一条记录"},
-    .help = {"  kontor get sales.order 7\n  kontor get products.product code=P-100\n",
-             "  kontor get sales.order 7\n  kontor get products.product code=P-100\n"},
+    .help =
+        {
+            "  kontor get sales.order 7\n"
+            "  kontor get products.product code=P-100\n"
+            "\n"
+            "  --as-of WHEN  as it stood then: an event's number, a date (its end, UTC) or\n"
+            "                2026-10-31T12:00:00Z\n",
+            "  kontor get sales.order 7\n"
+            "  kontor get products.product code=P-100\n"
+            "\n"
+            "  --as-of 时刻  当时的数据：事件序号、日期（UTC 当日结束时）或\n"
+            "                2026-10-31T12:00:00Z\n",
+        },
     .run = run_get,
 };
 
@@ -272,6 +288,7 @@ struct search {
     const char *order;
     const char *where;
     const char *after;
+    const char *as_of;
     struct cli_list fields;
     long limit;
 };
@@ -322,6 +339,7 @@ static enum cli_exit build_search(struct cli *cli, const struct search *search,
         build_set(params, "after", after);
     if (search->limit > 0)
         build_set(params, "limit", build_int(search->limit));
+    build_set_as_of(params, search->as_of);
     if (search->fields.count > 0) {
         msgpack_object fields = build_array(cli->zone, (uint32_t)search->fields.count);
         for (size_t i = 0; i < search->fields.count; i++)
@@ -346,10 +364,13 @@ static void say_more(const struct cli *cli, const msgpack_object *next)
 static enum cli_exit run_search(struct cli *cli)
 {
     struct search search = {.limit = 0};
-    const struct cli_option options[] = {
-        {.name = "order", .text = &search.order},  {.name = "limit", .number = &search.limit},
-        {.name = "where", .text = &search.where},  {.name = "after", .text = &search.after},
-        {.name = "field", .list = &search.fields}, {.name = NULL}};
+    const struct cli_option options[] = {{.name = "order", .text = &search.order},
+                                         {.name = "limit", .number = &search.limit},
+                                         {.name = "where", .text = &search.where},
+                                         {.name = "after", .text = &search.after},
+                                         {.name = "field", .list = &search.fields},
+                                         {.name = "as-of", .text = &search.as_of},
+                                         {.name = NULL}};
     enum cli_exit code = cli_options(cli, options, 1, -1);
     if (code != CLI_OK)
         return code;
@@ -385,7 +406,9 @@ const struct cli_command command_search = {
             "  --limit N      at most N records, 1 to 1000 (100)\n"
             "  --field F      only this field; may be repeated\n"
             "  --where JSON   further conditions: [[\"field\", \"op\", value], [\"or\", ...]]\n"
-            "  --after JSON   go on behind the page that ended with this \"next\"\n",
+            "  --after JSON   go on behind the page that ended with this \"next\"\n"
+            "  --as-of WHEN   as the records stood then: an event's number, a date (its end, UTC)\n"
+            "                 or 2026-10-31T12:00:00Z\n",
             "一个条件是一个词：字段、运算符 = != < <= > >= "
             "~（包含）之一和值；值为空表示字段为空。\n"
             "所有条件须同时成立。带点的字段沿引用查找。\n"
@@ -397,7 +420,36 @@ const struct cli_command command_search = {
             "  --limit N      最多 N 条，1 到 1000（100）\n"
             "  --field F      仅此字段；可重复\n"
             "  --where JSON   更多条件: [[\"字段\", \"运算符\", 值], [\"or\", ...]]\n"
-            "  --after JSON   接着以此 next 结束的一页继续\n",
+            "  --after JSON   接着以此 next 结束的一页继续\n"
+            "  --as-of 时刻   当时的记录：事件序号、日期（UTC 当日结束时）或\n"
+            "                 2026-10-31T12:00:00Z\n",
         },
     .run = run_search,
+};
+
+/* --- count --- */
+
+static enum cli_exit run_count(struct cli *cli)
+{
+    struct search search = {.limit = 0};
+    const struct cli_option options[] = {{.name = "where", .text = &search.where},
+                                         {.name = "as-of", .text = &search.as_of},
+                                         {.name = NULL}};
+    enum cli_exit code = cli_options(cli, options, 1, -1);
+    if (code != CLI_OK)
+        return code;
+    struct build_map params = build_map(cli->zone);
+    code = build_search(cli, &search, &params);
+    return code == CLI_OK ? cli_call_and_print(cli, "record.count", &params.object) : code;
+}
+
+const struct cli_command command_record_count = {
+    .name = "count",
+    .usage = "count ENTITY [CONDITION]... [--where JSON] [--as-of WHEN]",
+    .summary = {"count records", "统计记录数"},
+    .help = {"Conditions and WHEN as for kontor search.\n\n"
+             "  kontor count sales.order state=confirmed --as-of 2026-10-31\n",
+             "条件和时刻的写法同 kontor search。\n\n"
+             "  kontor count sales.order state=confirmed --as-of 2026-10-31\n"},
+    .run = run_count,
 };

@@ -9,6 +9,9 @@
     X(command_describe)                                                                            \
     X(command_get)                                                                                 \
     X(command_search)                                                                              \
+    X(command_record_count)                                                                        \
+    X(command_totals)                                                                              \
+    X(command_history)                                                                             \
     X(command_delete)                                                                              \
     X(command_archive)                                                                             \
     X(command_restore)                                                                             \
