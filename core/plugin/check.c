@@ -165,6 +165,18 @@ static enum kt_status check_entity(struct checker *checker, const struct kt_enti
     return KT_OK;
 }
 
+/* What the server itself takes beside the parameters of a method. */
+static enum kt_status check_extras(struct checker *checker, const struct kt_method *method)
+{
+    static const char *const extras[] = {"as_of", "request_id", "dry_run"};
+    for (size_t i = 0; i < method->params.count; i++)
+        for (size_t e = 0; e < KT_COUNT(extras); e++)
+            if (strcmp(method->params.at[i].name, extras[e]) == 0)
+                return refuse(checker, "%s: %s is a parameter of the server's own", method->name,
+                              extras[e]);
+    return KT_OK;
+}
+
 static enum kt_status check_names(struct checker *checker)
 {
     const struct kt_plugin *plugin = checker->plugin;
@@ -174,6 +186,7 @@ static enum kt_status check_names(struct checker *checker)
             return refuse(checker, "method '%s' needs a name in %s. and a function",
                           method->name ? method->name : "", plugin->name);
         KT_TRY(check_fields(checker, method->name, method->params, IN_METHOD));
+        KT_TRY(check_extras(checker, method));
     }
     for (size_t i = 0; i < plugin->totals.count; i++)
         if (!is_own_name(checker, plugin->totals.at[i].name))
