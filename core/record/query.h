@@ -3,7 +3,7 @@
  *
  *  query.c compiles, query_order.c knows orders and cursors, query_plan.c chooses a walk,
  *  query_range.c turns it into ranges of keys, query_run.c walks them, query_match.c checks
- *  conditions, query_sort.c keeps the best matches. */
+ *  conditions, query_sort.c keeps the best matches, query_past.c finds those of the past. */
 #pragma once
 
 #include "kontor/limits.h"
@@ -146,3 +146,16 @@ struct query_best *query_best_new(struct kt_ctx *ctx, uint32_t limit);
 void query_best_offer(struct query_best *best, uint64_t id, const struct query_rank *rank);
 /** Their ids in order. */
 size_t query_best_ids(struct query_best *best, const uint64_t **out);
+
+/** query_past.c: the records that were changed after ctx->as_of and matched then. NULL stands for
+ *  the present, of which there are none. */
+struct query_past;
+enum kt_status query_past_find(struct kt_ctx *ctx, const struct record_query *query,
+                               struct query_past **out);
+/** Was the record changed since, so that indexes do not tell what it was? */
+bool query_past_changed(const struct query_past *past, uint64_t id);
+bool query_past_has_more(const struct query_past *past);
+/** Takes the next one, if its place is before `before` (NULL: wherever); 0 for none. */
+uint64_t query_past_next(struct query_past *past, const struct query_rank *before);
+/** All of them, when the matches are sorted anyway. */
+void query_past_offer(const struct query_past *past, struct query_best *best);

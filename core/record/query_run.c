@@ -1,6 +1,7 @@
 /* Walking a plan. Records come along one range of keys, from a few ranges side by side, or by id
  * after all keys were gathered; each is checked against the conditions, and is given at once or,
- * when the walk does not go in the asked order, offered to the best of the page. */
+ * when the walk does not go in the asked order, offered to the best of the page. As of a moment,
+ * what changed since is left out of the walk and comes in from query_past.c in its place. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@ struct walk {
     bool full;                 /**< The page has ended. */
     struct query_best *best;   /**< Only when sorting. */
     struct query_rank *behind; /**< Only when sorting: the place of the cursor. */
+    struct query_past *past;   /**< Only as of a moment. */
 };
 
 /* --- One record --- */
@@ -55,11 +57,11 @@ static enum kt_status check(struct walk *walk, struct store_slice bytes, bool *m
 
 static enum kt_status load(struct walk *walk, uint64_t id, struct store_slice *out)
 {
-    struct key key;
-    record_key(&key, walk->query->entity, id);
-    return store_get(walk->ctx->txn, key_slice(&key), out) == KT_OK
-               ? KT_OK
-               : record_store_failed(walk->ctx, KT_INTERNAL);
+    const struct schema_entity *entity = walk->query->entity;
+    enum kt_status status = query_past_changed(walk->past, id)
+                                ? record_find_past(walk->ctx, entity, id, out)
+                                : record_find_present(walk->ctx, entity, id, out);
+    return status == KT_OK ? KT_OK : record_store_failed(walk->ctx, KT_INTERNAL);
 }
 
 /* The page ends; the next one begins behind this record. */
@@ -75,15 +77,6 @@ static enum kt_status end_page(struct walk *walk, uint64_t id)
     return query_cursor(walk->ctx, walk->query, &record, walk->next);
 }
 
-static enum kt_status looked_enough(struct walk *walk)
-{
-    if (walk->query->paged && !walk->query->plan.sorts && walk->next && walk->last)
-        return end_page(walk, walk->last);
-    return kt_fail(walk->ctx, KT_TOO_LARGE, "where",
-                   "the search looks at more than %u records: add a condition on an indexed field",
-                   "搜索检查的记录超过 %u 条：请增加索引字段条件", KT_LIMIT_SCAN);
-}
-
 static enum kt_status give(struct walk *walk, uint64_t id, struct store_slice bytes)
 {
     KT_TRY(walk->each(walk->ctx, walk->argument, id, bytes));
@@ -91,19 +84,73 @@ static enum kt_status give(struct walk *walk, uint64_t id, struct store_slice by
     return walk->given == walk->query->limit ? end_page(walk, id) : KT_OK;
 }
 
+/* What has to be rebuilt is let go as soon as it was given. */
+static enum kt_status give_by_id(struct walk *walk, uint64_t id)
+{
+    struct kt_ctx *ctx = walk->ctx;
+    msgpack_zone *arena = ctx->arena;
+    size_t used = ctx->arena_used;
+    struct store_slice bytes;
+    ctx->arena = walk->scratch;
+    enum kt_status status = load(walk, id, &bytes);
+    ctx->arena = arena;
+    ctx->arena_used = used;
+    if (status == KT_OK)
+        status = give(walk, id, bytes);
+    else
+        context_error_keep(ctx);
+    msgpack_zone_clear(walk->scratch);
+    return status;
+}
+
+/* Those of the past whose place is before `rank`, or all that are left. */
+static enum kt_status give_past(struct walk *walk, const struct query_rank *rank)
+{
+    uint64_t id;
+    while (!walk->full && (id = query_past_next(walk->past, rank)))
+        KT_TRY(give_by_id(walk, id));
+    return KT_OK;
+}
+
+/* The page ends early, behind the record looked at last. */
+static enum kt_status end_early(struct walk *walk)
+{
+    struct store_slice bytes;
+    struct query_rank rank;
+    msgpack_object record;
+    if (walk->past) {
+        KT_TRY(load(walk, walk->last, &bytes));
+        KT_TRY(context_unpack(walk->ctx, bytes.at, bytes.size, false, &record));
+        KT_TRY(query_rank(walk->ctx, walk->query, &record, &rank));
+        KT_TRY(give_past(walk, &rank));
+    }
+    return walk->full ? KT_OK : end_page(walk, walk->last);
+}
+
+static enum kt_status looked_enough(struct walk *walk)
+{
+    if (walk->query->paged && !walk->query->plan.sorts && walk->next && walk->last)
+        return end_early(walk);
+    return kt_fail(walk->ctx, KT_TOO_LARGE, "where",
+                   "the search looks at more than %u records: add a condition on an indexed field",
+                   "搜索检查的记录超过 %u 条：请增加索引字段条件", KT_LIMIT_SCAN);
+}
+
 static enum kt_status visit(struct walk *walk, uint64_t id, struct store_slice bytes)
 {
     struct query_rank rank;
-    bool matches;
+    bool matches, ranked = walk->best || query_past_has_more(walk->past);
     if (walk->looked == KT_LIMIT_SCAN)
         return looked_enough(walk);
     walk->looked++;
     walk->last = id;
-    KT_TRY(check(walk, bytes, &matches, walk->best ? &rank : NULL));
+    KT_TRY(check(walk, bytes, &matches, ranked ? &rank : NULL));
     if (!matches)
         return KT_OK;
-    if (!walk->best)
-        return give(walk, id, bytes);
+    if (!walk->best) {
+        KT_TRY(give_past(walk, &rank));
+        return walk->full ? KT_OK : give(walk, id, bytes);
+    }
     if (!walk->behind || query_rank_compare(&rank, walk->behind) > 0)
         query_best_offer(walk->best, id, &rank);
     return context_check_memory(walk->ctx);
@@ -125,6 +172,8 @@ static enum kt_status visit_key(struct walk *walk, const struct query_access *ac
                                 struct store_slice key, struct store_slice value)
 {
     uint64_t id = key_record(access, key, value);
+    if (query_past_changed(walk->past, id))
+        return KT_OK;
     if (access->index)
         KT_TRY(load(walk, id, &value));
     return visit(walk, id, value);
@@ -309,7 +358,7 @@ static enum kt_status gather(struct walk *walk)
         qsort(ids.at, ids.count, sizeof(*ids.at), compare_ids);
     for (size_t i = 0; i < ids.count && !walk->full; i++) {
         uint64_t id = ids.at[query->plan.backwards ? ids.count - 1 - i : i];
-        if (id == walk->last || !is_behind(query, id))
+        if (id == walk->last || !is_behind(query, id) || query_past_changed(walk->past, id))
             continue;
         KT_TRY(load(walk, id, &bytes));
         KT_TRY(visit(walk, id, bytes));
@@ -322,12 +371,9 @@ static enum kt_status gather(struct walk *walk)
 static enum kt_status give_best(struct walk *walk)
 {
     const uint64_t *ids;
-    struct store_slice bytes;
     size_t count = query_best_ids(walk->best, &ids);
-    for (size_t i = 0; i < count; i++) {
-        KT_TRY(load(walk, ids[i], &bytes));
-        KT_TRY(give(walk, ids[i], bytes));
-    }
+    for (size_t i = 0; i < count; i++)
+        KT_TRY(give_by_id(walk, ids[i]));
     return KT_OK;
 }
 
@@ -338,8 +384,7 @@ enum kt_status record_query_run(struct kt_ctx *ctx, struct record_query *query, 
     struct walk walk = {.ctx = ctx, .query = query, .each = each, .argument = argument};
     struct query_rank behind;
     if (ctx->as_of)
-        return kt_fail(ctx, KT_INVALID, "as_of", "%s cannot be searched as of a moment",
-                       "%s 不能按过去时刻搜索", query->entity->name);
+        KT_TRY(query_past_find(ctx, query, &walk.past));
     walk.next = next;
     if (next)
         *next = kt_nil();
@@ -349,13 +394,14 @@ enum kt_status record_query_run(struct kt_ctx *ctx, struct record_query *query, 
             query_rank_after(query, &behind);
             walk.behind = &behind;
         }
+        query_past_offer(walk.past, walk.best);
     }
     walk.scratch = msgpack_zone_new(16384);
     if (!walk.scratch)
         abort();
     enum kt_status status = walks[query->plan.walk](&walk);
-    if (status == KT_OK && walk.best)
-        status = give_best(&walk);
+    if (status == KT_OK)
+        status = walk.best ? give_best(&walk) : give_past(&walk, NULL);
     msgpack_zone_free(walk.scratch);
     return status;
 }

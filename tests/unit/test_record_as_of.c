@@ -179,11 +179,58 @@ static void ask_as_modules(struct fixture *f, struct answers *answers)
     }
 }
 
+/* By id and along indexes, forwards and backwards, from several ranges, sorted; by references. */
+static const struct question {
+    const char *entity, *where, *order;
+    unsigned limit;
+} questions[] = {
+    {"shop.party", "[]", "'id'", 4},
+    {"shop.party", "[]", "'-id'", 5},
+    {"shop.party", "[]", "'name'", 3},
+    {"shop.party", "[]", "'-name'", 3},
+    {"shop.party", "[]", "['region','-rating']", 4},
+    {"shop.party", "[['id','in',[1,3,5,7,9,11]]]", "'id'", 2},
+    {"shop.party", "[['id','=',2]]", "'id'", 2},
+    {"shop.party", "[['region','=','north']]", "'name'", 2},
+    {"shop.party", "[['rating','>=',2]]", "'rating'", 3},
+    {"shop.party", "[['rating','in',[1,3]]]", "'-rating'", 2},
+    {"shop.party", "[['rating','in',[0,2,4]]]", "'name'", 2},
+    {"shop.party", "[['tags','in',['t1','t2']]]", "'-credit'", 2},
+    {"shop.party", "[['code','like','P1']]", "'code'", 2},
+    {"shop.party", "[['or',['rating','=',1],['region','=','west']]]", "'credit'", 3},
+    {"shop.order", "[['customer.region','=','north']]", "'-date'", 2},
+    {"shop.order", "[['lines.product','=','bolt']]", "'date'", 3},
+    {"shop.order", "[['customer.rating','>',1],['state','=','confirmed']]", "'customer.name'", 2},
+    {"shop.order", "[['not',['state','=','cancelled']]]", "['-total','date']", 3},
+    {"shop.move", "[]", "'-id'", 6},
+};
+
+static void ask_in_pages(struct fixture *f, const struct question *question,
+                         struct answers *answers)
+{
+    const struct schema_entity *entity = entity_of(f, question->entity);
+    struct kt_map *params =
+        kt_map_copy(&f->ctx, json(f, "{'where':%s,'order':%s,'limit':%u}", question->where,
+                                  question->order, question->limit));
+    for (unsigned page = 0; page < IDS; page++) {
+        enum kt_status status = record_reply_search(&f->ctx, entity, &params->object);
+        assert_int_equal(status, KT_OK);
+        note_reply(f, status, answers);
+        const msgpack_object *next = kt_get(answer(f), "next");
+        if (!next)
+            break;
+        kt_map_set(params, "after", *next);
+    }
+    note_reply(f, record_reply_count(&f->ctx, entity, &params->object), answers);
+}
+
 static struct answers ask_everything(struct fixture *f)
 {
     struct answers answers = {0};
     ask_all(f, &answers);
     ask_as_modules(f, &answers);
+    for (size_t i = 0; i < KT_COUNT(questions); i++)
+        ask_in_pages(f, &questions[i], &answers);
     forget(f);
     return answers;
 }
