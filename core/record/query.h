@@ -118,6 +118,8 @@ enum kt_status query_cursor(struct kt_ctx *ctx, const struct record_query *query
                             const msgpack_object *record, msgpack_object *out);
 
 /** query_match.c */
+/** Archived or not: does the query look at such records at all? */
+bool query_sees(const struct record_query *query, struct store_slice bytes);
 enum kt_status query_matches(struct kt_ctx *ctx, const struct query_node *node,
                              const msgpack_object *record, bool *out);
 /** Value of the path in the record, following references; NULL when empty. Not for line paths. */

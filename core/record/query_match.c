@@ -8,6 +8,12 @@
 
 static const msgpack_object not_archived = {.type = MSGPACK_OBJECT_BOOLEAN};
 
+bool query_sees(const struct record_query *query, struct store_slice bytes)
+{
+    return query->archived == QUERY_ALL ||
+           record_is_archived(bytes) == (query->archived == QUERY_ARCHIVED);
+}
+
 enum kt_status query_value(struct kt_ctx *ctx, const struct query_path *path,
                            const msgpack_object *record, const msgpack_object **out)
 {

@@ -30,6 +30,8 @@ static enum kt_status look(struct kt_ctx *ctx, const struct record_query *query,
     if (status == KT_NOT_FOUND)
         return KT_OK;
     KT_TRY(status);
+    if (!query_sees(query, bytes))
+        return KT_OK;
     KT_TRY(context_unpack(ctx, bytes.at, bytes.size, ctx->writable, &record));
     KT_TRY(query_matches(ctx, &query->root, &record, matches));
     return *matches ? query_rank(ctx, query, &record, rank) : KT_OK;

@@ -32,8 +32,7 @@ static enum kt_status check(struct walk *walk, struct store_slice bytes, bool *m
 {
     struct kt_ctx *ctx = walk->ctx;
     msgpack_object record;
-    enum query_archived wanted = walk->query->archived;
-    *matches = wanted == QUERY_ALL || record_is_archived(bytes) == (wanted == QUERY_ARCHIVED);
+    *matches = query_sees(walk->query, bytes);
     if (!*matches)
         return KT_OK;
     if (walk->query->root.child_count == 0 && !rank)

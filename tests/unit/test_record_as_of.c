@@ -47,10 +47,17 @@ static unsigned roll(unsigned sides)
 static const char *const regions[] = {"north", "south", "west"};
 static const char *const products[] = {"bolt", "nut", "cog"};
 
+static void archive(struct fixture *f, uint64_t id, bool archived)
+{
+    begin_step(f);
+    end_step(f, (archived ? record_archive : record_restore)(&f->ctx, entity_of(f, "shop.party"),
+                                                             id, 0, RECORD_BY_CLIENT));
+}
+
 static void change_party(struct fixture *f)
 {
     uint64_t id = roll(IDS) + 1;
-    switch (roll(5)) {
+    switch (roll(6)) {
     case 0:
     case 1:
         create(f, "shop.party",
@@ -63,6 +70,9 @@ static void change_party(struct fixture *f)
     case 3:
         update(f, "shop.party", id,
                json(f, "{'region':'%s','rating':%u,'email':null}", regions[roll(3)], roll(5)));
+        break;
+    case 4:
+        archive(f, id, roll(3) > 0);
         break;
     default:
         erase(f, "shop.party", id);
@@ -198,6 +208,8 @@ static const struct question {
     {"shop.party", "[['tags','in',['t1','t2']]]", "'-credit'", 2},
     {"shop.party", "[['code','like','P1']]", "'code'", 2},
     {"shop.party", "[['or',['rating','=',1],['region','=','west']]]", "'credit'", 3},
+    {"shop.party", "[['archived','=',true]]", "'name'", 2},
+    {"shop.order", "[['customer.archived','=',true]]", "'id'", 2},
     {"shop.order", "[['customer.region','=','north']]", "'-date'", 2},
     {"shop.order", "[['lines.product','=','bolt']]", "'date'", 3},
     {"shop.order", "[['customer.rating','>',1],['state','=','confirmed']]", "'customer.name'", 2},
