@@ -65,6 +65,13 @@ class Batch(KontorCase):
                         "values": {"name": "Late"}})
         self.assertEqual(0, caught.exception.details["op"])
 
+    def test_archive_and_restore(self):
+        results = self.batch(
+            self.party("Sleeper"),
+            {"op": "archive", "entity": "parties.party", "id": {"$": "0.id"}},
+            {"op": "restore", "entity": "parties.party", "id": {"$": "0.id"}})["results"]
+        self.assertEqual([None, True, None], [result.get("archived") for result in results])
+
     def test_references_reach_into_lists(self):
         order = self.batch(*self.sale("Line Ltd")[:3])["results"][2]
         results = self.batch(

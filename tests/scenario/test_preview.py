@@ -234,6 +234,9 @@ class Preview(KontorCase):
                                   f'{{"entity": "sales.order", "id": {order}, '
                                   '"values": {"note": "新"}}', "--dry-run")
         self.assertIn("试运行：未保存任何更改", done.stdout)
+        done = self.server.kontor("archive", "sales.order", str(order), "--dry-run")
+        self.assertIn(f"sales.order {order}  archive", done.stdout.splitlines())
+        self.assertFalse(self.admin.get("sales.order", order).get("archived"))
         self.assertEqual("draft", self.admin.get("sales.order", order)["state"])
 
 
