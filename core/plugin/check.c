@@ -63,9 +63,6 @@ static enum kt_status check_flags(struct checker *checker, const char *owner,
     if ((field->flags & KT_SENSITIVE) && (place == IN_METHOD || field->type == KT_STATE))
         return refuse(checker, "%s.%s: KT_SENSITIVE is for fields of records, but for the state",
                       owner, field->name);
-    if ((field->flags & KT_SENSITIVE) && (field->flags & KT_SEARCHABLE))
-        return refuse(checker, "%s.%s: the words of a sensitive field cannot be searched for",
-                      owner, field->name);
     return KT_OK;
 }
 

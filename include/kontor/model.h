@@ -74,7 +74,7 @@ struct kt_fields {
 };
 
 struct kt_field {
-    const char *name; /**< lower_case; "id" and "version" are the server's own. */
+    const char *name; /**< lower_case; "id", "version", "archived" are the server's own. */
     enum kt_type type;
     unsigned flags;
     const char *to;            /**< KT_REF: entity name. */

@@ -1,0 +1,106 @@
+/* Goal: declarations that contradict themselves are refused at load, each by a sentence that names
+ * the field and what is wrong with it. Method: a plugin of one entity with one field of interest at
+ * a time. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "plugin/catalog.h"
+
+static const struct kt_field parts[] = {
+    {.name = "item", .type = KT_REF, .to = "t.thing", .flags = KT_CASCADE}};
+
+static const struct {
+    const char *wrong; /* NULL: fine as it is. */
+    struct kt_field field;
+    unsigned entity_flags;
+} cases[] = {
+    {NULL, {.name = "of", .type = KT_REF, .to = "t.thing", .flags = KT_CASCADE}, 0},
+    {NULL, {.name = "of", .type = KT_REF, .to = "t.thing", .flags = KT_REQUIRED | KT_CASCADE}, 0},
+    {NULL, {.name = "of", .type = KT_REF, .to = "t.thing", .flags = KT_SET_NULL}, 0},
+    {NULL, {.name = "parts", .type = KT_LINES, .lines = KT_LIST(parts)}, 0},
+    {NULL, {.name = "pin", .type = KT_TEXT, .flags = KT_SENSITIVE | KT_UNIQUE}, 0},
+    {"t.thing.name: KT_SET_NULL and KT_CASCADE are for references of records",
+     {.name = "name", .type = KT_TEXT, .flags = KT_CASCADE},
+     0},
+    {"t.thing.of: KT_SET_NULL or KT_CASCADE, not both",
+     {.name = "of", .type = KT_REF, .to = "t.thing", .flags = KT_SET_NULL | KT_CASCADE},
+     0},
+    {"t.thing.of: a required reference cannot be KT_SET_NULL",
+     {.name = "of", .type = KT_REF, .to = "t.thing", .flags = KT_SET_NULL | KT_REQUIRED},
+     0},
+    {"t.thing.of: a KT_APPEND_ONLY record is neither emptied nor deleted",
+     {.name = "of", .type = KT_REF, .to = "t.thing", .flags = KT_SET_NULL},
+     KT_APPEND_ONLY},
+    {"t.thing.parts: a KT_APPEND_ONLY record is neither emptied nor deleted",
+     {.name = "parts", .type = KT_LINES, .lines = KT_LIST(parts)},
+     KT_APPEND_ONLY},
+    {"t.thing.word: a search would tell what is masked",
+     {.name = "word", .type = KT_TEXT, .flags = KT_SENSITIVE | KT_SEARCHABLE},
+     0},
+    {"t.thing.state: KT_SENSITIVE is for fields of records, but for the state",
+     {.name = "state", .type = KT_STATE, .flags = KT_SENSITIVE},
+     0},
+    {"t.thing.archived is the server's own field", {.name = "archived", .type = KT_BOOL}, 0},
+};
+
+static enum kt_status check(const struct kt_plugin *plugin, char *why, size_t why_size)
+{
+    why[0] = '\0';
+    return plugin_check(plugin, false, why, why_size);
+}
+
+static void a_field_that_contradicts_itself_is_refused_by_name(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < KT_COUNT(cases); i++) {
+        const struct kt_entity thing = {
+            .name = "t.thing", .flags = cases[i].entity_flags, .fields = {&cases[i].field, 1}};
+        const struct kt_entity *const entities[] = {&thing};
+        const struct kt_plugin plugin = {KT_PLUGIN_HEAD, .name = "t", .version = "1.0.0",
+                                         .schema = 1, .entities = KT_LIST(entities)};
+        char why[512];
+        enum kt_status status = check(&plugin, why, sizeof(why));
+        assert_string_equal(why, cases[i].wrong ? cases[i].wrong : "");
+        assert_int_equal(status, cases[i].wrong ? KT_INVALID : KT_OK);
+    }
+}
+
+static enum kt_status run(struct kt_ctx *ctx, const msgpack_object *params)
+{
+    (void)ctx;
+    (void)params;
+    return KT_OK;
+}
+
+static void a_methods_parameter_refers_to_nothing_for_good(void **state)
+{
+    static const struct kt_field params[] = {
+        {.name = "of", .type = KT_REF, .to = "t.thing", .flags = KT_CASCADE}};
+    static const struct kt_field secret[] = {
+        {.name = "pin", .type = KT_TEXT, .flags = KT_SENSITIVE}};
+    const struct kt_fields both[] = {KT_LIST(params), KT_LIST(secret)};
+    static const char *const wrong[] = {
+        "t.do.of: KT_SET_NULL and KT_CASCADE are for references of records",
+        "t.do.pin: KT_SENSITIVE is for fields of records, but for the state"};
+    (void)state;
+    for (size_t i = 0; i < KT_COUNT(both); i++) {
+        const struct kt_method method = {.name = "t.do", .params = both[i], .run = run};
+        const struct kt_plugin plugin = {KT_PLUGIN_HEAD, .name = "t", .version = "1.0.0",
+                                         .schema = 1, .methods = {&method, 1}};
+        char why[512];
+        assert_int_equal(check(&plugin, why, sizeof(why)), KT_INVALID);
+        assert_string_equal(why, wrong[i]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_field_that_contradicts_itself_is_refused_by_name),
+        cmocka_unit_test(a_methods_parameter_refers_to_nothing_for_good),
+    };
+    return cmocka_run_group_tests_name("plugin_check", tests, NULL, NULL);
+}
