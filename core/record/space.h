@@ -20,7 +20,6 @@ enum space {
     SPACE_MODULE = 'M',      /**< module name -> msgpack {enabled, schema} */
     SPACE_CHANGED = 'X',     /**< entity, stamp, id -> nothing: what changed since */
     SPACE_WORD = 'W',        /**< entity, word, id -> weight: the full-text index */
-    SPACE_FILE = 'F',        /**< hash, chunk number -> bytes */
-    SPACE_UPLOAD = 'P',      /**< upload number, chunk number -> bytes on their way to a file */
+    /* 'F' and 'P': contents of files and their chunks, see core/file. */
     SPACE_KEPT = 'K', /**< entity -> msgpack list: declarations of the indexes and totals it has */
 };
