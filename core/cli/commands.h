@@ -16,6 +16,8 @@
     X(command_archive)                                                                             \
     X(command_restore)                                                                             \
     X(command_import)                                                                              \
+    X(command_file_attach)                                                                         \
+    X(command_file_get)                                                                            \
     X(command_module_list)                                                                         \
     X(command_module_enable)                                                                       \
     X(command_module_disable)                                                                      \

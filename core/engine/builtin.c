@@ -105,6 +105,20 @@ static enum kt_status rules_remove(struct kt_ctx *ctx, const msgpack_object *par
 #define ARCHIVED                                                                                   \
     TEXT("archived", 0, "Archived records: exclude, include, only",                                \
          "已归档记录：exclude、include 或 only")
+#define UPLOAD                                                                                     \
+    {                                                                                              \
+        .name = "upload", .type = KT_INT, .flags = KT_REQUIRED | KT_POSITIVE, .label = {           \
+            "From file.begin",                                                                     \
+            "file.begin 返回的编号"                                                           \
+        }                                                                                          \
+    }
+#define OFFSET                                                                                     \
+    {                                                                                              \
+        .name = "offset", .type = KT_INT, .flags = KT_NONNEGATIVE, .label = {                      \
+            "First byte",                                                                          \
+            "起始字节"                                                                         \
+        }                                                                                          \
+    }
 
 static const struct kt_field login_params[] = {
     TEXT("user", KT_REQUIRED, "Login name", "登录名"),
@@ -167,6 +181,22 @@ static const struct kt_field import_params[] = {
 };
 static const struct kt_field batch_params[] = {
     ANY("ops", KT_REQUIRED, "Operations {op, ...}", "操作 {op, ...}"),
+};
+static const struct kt_field append_params[] = {
+    UPLOAD,
+    OFFSET,
+    ANY("bytes", KT_REQUIRED, "The next chunk, msgpack binary", "下一块内容（msgpack 二进制）"),
+};
+static const struct kt_field finish_params[] = {
+    UPLOAD,
+    TEXT("hash", 0, "BLAKE2b-256 that the content should have", "内容应有的 BLAKE2b-256 哈希"),
+};
+static const struct kt_field file_read_params[] = {
+    ENTITY,
+    ID,
+    TEXT("field", KT_REQUIRED, "File field, or lines.field", "文件字段，或 行.字段"),
+    {.name = "line", .type = KT_INT, .flags = KT_POSITIVE, .label = {"Id of the line", "行编号"}},
+    OFFSET,
 };
 static const struct kt_field push_params[] = {
     ANY("files", KT_REQUIRED, "Texts by file name", "文件名到文本"),
@@ -297,6 +327,28 @@ static const struct kt_method methods[] = {
      .params = KT_LIST(batch_params),
      .run = records_batch,
      .label = {"Several writes as one, all or nothing", "多项更改，全部成功或全部撤销"}},
+    {.name = "file.begin",
+     .flags = KT_WRITE,
+     .permission = "",
+     .run = files_begin,
+     .label = {"Begin to send a file", "开始上传文件"}},
+    {.name = "file.append",
+     .flags = KT_WRITE,
+     .permission = "",
+     .params = KT_LIST(append_params),
+     .run = files_append,
+     .label = {"Send its next chunk", "上传下一块"}},
+    {.name = "file.finish",
+     .flags = KT_WRITE,
+     .permission = "",
+     .params = KT_LIST(finish_params),
+     .run = files_finish,
+     .label = {"The file is whole: its hash", "完成上传并取得哈希"}},
+    {.name = "file.read",
+     .permission = "",
+     .params = KT_LIST(file_read_params),
+     .run = files_read,
+     .label = {"One chunk of a record's file", "读取记录文件的一块"}},
     {.name = "rules.list",
      .flags = KT_PRESENT,
      .run = rules_list,
@@ -321,6 +373,7 @@ static const struct kt_method methods[] = {
 
 static const struct kt_job jobs[] = {
     {.name = "core.forget_requests", .every_seconds = 600, .run = replay_forget_old},
+    {.name = "core.forget_uploads", .every_seconds = 600, .run = files_sweep},
 };
 
 const struct kt_plugin engine_builtin = {

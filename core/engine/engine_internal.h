@@ -97,6 +97,9 @@ extern const struct kt_plugin engine_builtin;
 /** auth.c, records.c, batch.c, describe.c: their bodies. */
 enum kt_status auth_login(struct kt_ctx *ctx, const msgpack_object *params);
 enum kt_status auth_token(struct kt_ctx *ctx, const msgpack_object *params);
+/** The entity that the parameters name, when the user has that right to it. */
+enum kt_status records_find_entity(struct kt_ctx *ctx, const msgpack_object *params,
+                                   const char *right, const struct schema_entity **out);
 enum kt_status records_create(struct kt_ctx *ctx, const msgpack_object *params);
 enum kt_status records_get(struct kt_ctx *ctx, const msgpack_object *params);
 enum kt_status records_update(struct kt_ctx *ctx, const msgpack_object *params);
@@ -109,5 +112,10 @@ enum kt_status records_history(struct kt_ctx *ctx, const msgpack_object *params)
 enum kt_status records_totals(struct kt_ctx *ctx, const msgpack_object *params);
 enum kt_status records_import(struct kt_ctx *ctx, const msgpack_object *params);
 enum kt_status records_batch(struct kt_ctx *ctx, const msgpack_object *params);
+enum kt_status files_begin(struct kt_ctx *ctx, const msgpack_object *params);
+enum kt_status files_append(struct kt_ctx *ctx, const msgpack_object *params);
+enum kt_status files_finish(struct kt_ctx *ctx, const msgpack_object *params);
+enum kt_status files_read(struct kt_ctx *ctx, const msgpack_object *params);
+enum kt_status files_sweep(struct kt_ctx *ctx);
 enum kt_status system_describe(struct kt_ctx *ctx, const msgpack_object *params);
 enum kt_status system_stats(struct kt_ctx *ctx, const msgpack_object *params);

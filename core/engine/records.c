@@ -4,8 +4,8 @@
 
 #include "engine/engine_internal.h"
 
-static enum kt_status find(struct kt_ctx *ctx, const msgpack_object *params, const char *right,
-                           const struct schema_entity **out)
+enum kt_status records_find_entity(struct kt_ctx *ctx, const msgpack_object *params,
+                                   const char *right, const struct schema_entity **out)
 {
     const msgpack_object *name = kt_get(params, "entity");
     KT_TRY(record_entity(ctx, name->via.str.ptr, name->via.str.size, out));
@@ -29,7 +29,7 @@ enum kt_status records_create(struct kt_ctx *ctx, const msgpack_object *params)
     const struct schema_entity *entity;
     const msgpack_object *values;
     uint64_t id;
-    KT_TRY(find(ctx, params, "create", &entity));
+    KT_TRY(records_find_entity(ctx, params, "create", &entity));
     KT_TRY(values_of(ctx, params, &values));
     KT_TRY(record_create(ctx, entity, values, RECORD_BY_CLIENT, &id));
     return record_reply_get(ctx, entity, id, NULL);
@@ -38,7 +38,7 @@ enum kt_status records_create(struct kt_ctx *ctx, const msgpack_object *params)
 enum kt_status records_get(struct kt_ctx *ctx, const msgpack_object *params)
 {
     const struct schema_entity *entity;
-    KT_TRY(find(ctx, params, "read", &entity));
+    KT_TRY(records_find_entity(ctx, params, "read", &entity));
     return record_failed(
         ctx, entity,
         record_reply_get(ctx, entity, kt_get_id(params, "id"), kt_get(params, "fields")));
@@ -49,7 +49,7 @@ enum kt_status records_update(struct kt_ctx *ctx, const msgpack_object *params)
     const struct schema_entity *entity;
     const msgpack_object *values;
     uint64_t id = kt_get_id(params, "id");
-    KT_TRY(find(ctx, params, "update", &entity));
+    KT_TRY(records_find_entity(ctx, params, "update", &entity));
     KT_TRY(values_of(ctx, params, &values));
     KT_TRY(record_update(ctx, entity, id, kt_get_id(params, "version"), values, RECORD_BY_CLIENT));
     return record_reply_get(ctx, entity, id, NULL);
@@ -60,7 +60,7 @@ enum kt_status records_delete(struct kt_ctx *ctx, const msgpack_object *params)
     const struct schema_entity *entity;
     struct kt_map *answer = kt_map_new(ctx);
     uint64_t id = kt_get_id(params, "id");
-    KT_TRY(find(ctx, params, "delete", &entity));
+    KT_TRY(records_find_entity(ctx, params, "delete", &entity));
     KT_TRY(record_delete(ctx, entity, id, kt_get_id(params, "version"), RECORD_BY_CLIENT));
     kt_map_set_id(answer, "id", id);
     kt_reply_map(ctx, answer);
@@ -74,7 +74,7 @@ static enum kt_status move_away(struct kt_ctx *ctx, const msgpack_object *params
 {
     const struct schema_entity *entity;
     uint64_t id = kt_get_id(params, "id");
-    KT_TRY(find(ctx, params, "delete", &entity));
+    KT_TRY(records_find_entity(ctx, params, "delete", &entity));
     KT_TRY(move(ctx, entity, id, kt_get_id(params, "version"), RECORD_BY_CLIENT));
     return record_reply_get(ctx, entity, id, NULL);
 }
@@ -92,21 +92,21 @@ enum kt_status records_restore(struct kt_ctx *ctx, const msgpack_object *params)
 enum kt_status records_search(struct kt_ctx *ctx, const msgpack_object *params)
 {
     const struct schema_entity *entity;
-    KT_TRY(find(ctx, params, "read", &entity));
+    KT_TRY(records_find_entity(ctx, params, "read", &entity));
     return record_failed(ctx, entity, record_reply_search(ctx, entity, params));
 }
 
 enum kt_status records_count(struct kt_ctx *ctx, const msgpack_object *params)
 {
     const struct schema_entity *entity;
-    KT_TRY(find(ctx, params, "read", &entity));
+    KT_TRY(records_find_entity(ctx, params, "read", &entity));
     return record_failed(ctx, entity, record_reply_count(ctx, entity, params));
 }
 
 enum kt_status records_history(struct kt_ctx *ctx, const msgpack_object *params)
 {
     const struct schema_entity *entity;
-    KT_TRY(find(ctx, params, "read", &entity));
+    KT_TRY(records_find_entity(ctx, params, "read", &entity));
     return record_failed(ctx, entity, record_reply_history(ctx, entity, params));
 }
 
@@ -119,7 +119,7 @@ enum kt_status records_totals(struct kt_ctx *ctx, const msgpack_object *params)
 enum kt_status records_import(struct kt_ctx *ctx, const msgpack_object *params)
 {
     const struct schema_entity *entity;
-    KT_TRY(find(ctx, params, "create", &entity));
+    KT_TRY(records_find_entity(ctx, params, "create", &entity));
     if (kt_has(params, "key"))
         KT_TRY(access_require(ctx, kt_format(ctx, "%s.update", entity->name)));
     return record_failed(ctx, entity, record_import(ctx, entity, params));

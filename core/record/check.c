@@ -42,7 +42,7 @@ static int64_t utf8_length(const char *text, size_t size)
     return count;
 }
 
-static enum kt_status check_text(struct kt_ctx *ctx, uint32_t most, const char *path,
+enum kt_status record_text_check(struct kt_ctx *ctx, uint32_t most, const char *path,
                                  const msgpack_object *value)
 {
     if (value->type != MSGPACK_OBJECT_STR)
@@ -170,7 +170,7 @@ static enum kt_status check_tags(struct kt_ctx *ctx, const struct schema_field *
     for (uint32_t i = 0; i < value->via.array.size; i++) {
         const msgpack_object *tag = &value->via.array.ptr[i];
         const char *place = kt_format(ctx, "%s[%u]", path, i);
-        KT_TRY(check_text(ctx, 100, place, tag));
+        KT_TRY(record_text_check(ctx, 100, place, tag));
         for (uint32_t j = 0; j < i; j++)
             if (kt_equal(tag, &value->via.array.ptr[j]))
                 return kt_fail(ctx, KT_INVALID, place, "%s is given twice", "%s 重复", place);
@@ -283,7 +283,7 @@ enum kt_status record_check_value(struct kt_ctx *ctx, const struct schema_field 
             *out = kt_nil(); /* Empty text and no text are the same thing to people. */
             return KT_OK;
         }
-        return check_text(ctx, field->max_length, path, value);
+        return record_text_check(ctx, field->max_length, path, value);
     case KT_INT:
         return check_int(ctx, field, path, value);
     case KT_DECIMAL:
@@ -315,9 +315,7 @@ enum kt_status record_check_value(struct kt_ctx *ctx, const struct schema_field 
     case KT_REFS:
         return check_refs(ctx, field, path, value);
     case KT_FILE:
-        return value->type == MSGPACK_OBJECT_MAP
-                   ? KT_OK
-                   : wrong(ctx, path, "a stored file", "已存储的文件");
+        return record_file_check(ctx, path, value, out);
     case KT_JSON:
         return (field->decl->flags & KT_UNCHECKED) || json_fits(value, 0)
                    ? KT_OK

@@ -24,6 +24,17 @@ enum kt_status record_announce(struct kt_ctx *ctx, const struct record_step *ste
 enum kt_status record_check_lines_complete(struct kt_ctx *ctx, const struct schema_field *field,
                                            const char *path, const msgpack_object *value);
 
+/** UTF-8 without control characters, at most `most` characters. */
+enum kt_status record_text_check(struct kt_ctx *ctx, uint32_t most, const char *path,
+                                 const msgpack_object *value);
+
+/** file_field.c: {hash, name, media_type, size} of a content that is there. */
+enum kt_status record_file_check(struct kt_ctx *ctx, const char *path, const msgpack_object *value,
+                                 msgpack_object *out);
+/** The contents that the record newly refers to stay from now on. `old` may be NULL. */
+enum kt_status record_files_keep(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                 const msgpack_object *old, const msgpack_object *record);
+
 /** storage.c: rows of the store. */
 void record_key(struct key *key, const struct schema_entity *entity, uint64_t id);
 /** The stored bytes: as they stand, or as of ctx->as_of. KT_NOT_FOUND without an error. */

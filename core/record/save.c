@@ -87,6 +87,7 @@ static enum kt_status store_change(struct kt_ctx *ctx, const struct record_step 
     kt_map_set(record, "version", kt_id(version + 1));
     KT_TRY(record_index_change(ctx, entity, id, step->old, &record->object));
     KT_TRY(record_put(ctx, entity, id, &record->object));
+    KT_TRY(record_files_keep(ctx, entity, step->old, &record->object));
     KT_TRY(record_total_change(ctx, entity, step->old, &record->object));
     return record_history_add(ctx, entity, id, what, step->old, &record->object);
 }

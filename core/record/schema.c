@@ -402,12 +402,10 @@ static int total_by_name(const void *a, const void *b)
                   ((const struct schema_total *)b)->decl->name);
 }
 
-static bool has_searchable(const struct schema_field *field)
+static void note_field(struct schema_entity *entity, const struct schema_field *field)
 {
-    bool found = field->decl->flags & KT_SEARCHABLE;
-    for (size_t i = 0; i < field->line_count; i++)
-        found = found || (field->lines[i].decl->flags & KT_SEARCHABLE);
-    return found;
+    entity->searchable = entity->searchable || (field->decl->flags & KT_SEARCHABLE);
+    entity->has_files = entity->has_files || field->decl->type == KT_FILE;
 }
 
 static enum kt_status fill_entity(struct builder *builder, const struct schema_module *module,
@@ -420,9 +418,11 @@ static enum kt_status fill_entity(struct builder *builder, const struct schema_m
     entity->fields = take(builder, sizeof(*entity->fields) * decl->fields.count);
     for (size_t i = 0; i < decl->fields.count; i++) {
         fill_field(builder, &entity->fields[i], &decl->fields.at[i]);
+        note_field(entity, &entity->fields[i]);
         if (decl->fields.at[i].type == KT_STATE)
             entity->state = &entity->fields[i];
-        entity->searchable = entity->searchable || has_searchable(&entity->fields[i]);
+        for (size_t p = 0; p < entity->fields[i].line_count; p++)
+            note_field(entity, &entity->fields[i].lines[p]);
     }
     entity->title = decl->title ? schema_field(entity, decl->title, strlen(decl->title)) : NULL;
     if (!entity->title)

@@ -69,6 +69,7 @@ struct schema_entity {
     size_t field_count;
     const struct schema_field *state; /**< The KT_STATE field or NULL. */
     const struct schema_field *title;
+    bool has_files;  /**< Some field is KT_FILE. */
     bool searchable; /**< Some field is KT_SEARCHABLE. */
     struct schema_index *indexes;
     size_t index_count;

@@ -250,6 +250,7 @@ static void reply(struct verify *verify)
     kt_map_set_int(checked, "references", (int64_t)verify->references);
     kt_map_set_int(checked, "words", (int64_t)verify->words);
     kt_map_set_int(checked, "changes", (int64_t)verify->changes);
+    kt_map_set_int(checked, "files", (int64_t)verify->files);
     kt_map_set(answer, "checked", checked->object);
     kt_map_set(answer, "problems", verify->problems->object);
     kt_map_set_int(answer, "count", (int64_t)verify->problem_count);
@@ -269,6 +270,8 @@ enum kt_status record_check_all(struct kt_ctx *ctx)
         status = verify_totals(&verify);
     if (status == KT_OK)
         status = verify_words(&verify);
+    if (status == KT_OK)
+        status = verify_files(&verify);
     msgpack_zone_free(verify.scratch);
     KT_TRY(status);
     reply(&verify);

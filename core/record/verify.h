@@ -11,7 +11,7 @@ struct verify {
     msgpack_zone *scratch; /**< One record at a time. */
     struct kt_list *problems;
     uint64_t problem_count; /**< Also those beyond VERIFY_PROBLEMS. */
-    uint64_t records, index_entries, total_rows, references, words, changes;
+    uint64_t records, index_entries, total_rows, references, words, changes, files;
 };
 
 /** Note a problem; `entity` may be NULL and `id` 0. */
@@ -31,3 +31,5 @@ enum kt_status verify_totals(struct verify *verify);
 enum kt_status verify_history(struct verify *verify, const struct schema_entity *entity);
 /** verify_words.c: every row of the full-text indexes against the words of the records. */
 enum kt_status verify_words(struct verify *verify);
+/** verify_files.c: every content against its hash, and every reference to one. */
+enum kt_status verify_files(struct verify *verify);

@@ -101,6 +101,10 @@ static const struct kt_field product_fields[] = {
      .type = KT_BOOL,
      .initial = "true",
      .label = {"Can be purchased", "可采购"}},
+    {.name = "datasheet",
+     .type = KT_FILE,
+     .label = {"Data sheet", "数据表"},
+     .help = {"What the maker says of it, usually a PDF.", "制造商的技术资料，通常为 PDF"}},
     {.name = "description", .type = KT_TEXT, .max_length = 10000, .label = {"Description", "描述"}},
 };
 

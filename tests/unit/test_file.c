@@ -11,7 +11,7 @@
 
 enum { ANN = 1, BOB = 2 };
 
-static struct store_txn *begin(struct fixture *f)
+static struct store_txn *open_txn(struct fixture *f)
 {
     struct store_txn *txn;
     assert_int_equal(store_begin(f->store, NULL, STORE_WRITE, &txn), KT_OK);
@@ -65,7 +65,7 @@ static void assert_content(struct store_txn *txn, const char *hash, const char *
 
 static void a_content_comes_back(void **state)
 {
-    struct store_txn *txn = begin(*state);
+    struct store_txn *txn = open_txn(*state);
     size_t size = CHUNK * 2 + 77;
     char *content = made_of('a', size);
     struct store_slice part;
@@ -84,7 +84,7 @@ static void a_content_comes_back(void **state)
 /* BLAKE2b-256 of "abc", as b2sum -l 256 prints it. */
 static void the_name_is_the_hash(void **state)
 {
-    struct store_txn *txn = begin(*state);
+    struct store_txn *txn = open_txn(*state);
     file_hash hash;
     finish(txn, bring(txn, ANN, 1, "abc", 3), hash);
     assert_string_equal(hash, "bddd813c634239723171ef3fee98579b94964e3bb1cb3e427262c8c068d52319");
@@ -93,7 +93,7 @@ static void the_name_is_the_hash(void **state)
 
 static void the_same_content_is_stored_once(void **state)
 {
-    struct store_txn *txn = begin(*state);
+    struct store_txn *txn = open_txn(*state);
     file_hash first, second;
     struct file_content one = finish(txn, bring(txn, ANN, 1, "the same", 8), first);
     struct file_content two = finish(txn, bring(txn, ANN, 2, "the same", 8), second);
@@ -104,7 +104,7 @@ static void the_same_content_is_stored_once(void **state)
 
 static void chunks_come_in_order_and_may_come_twice(void **state)
 {
-    struct store_txn *txn = begin(*state);
+    struct store_txn *txn = open_txn(*state);
     uint64_t upload, there;
     char *content = made_of('k', CHUNK);
     struct store_slice whole = {content, CHUNK}, tail = {"end", 3};
@@ -125,7 +125,7 @@ static void chunks_come_in_order_and_may_come_twice(void **state)
 
 static void bad_chunks_are_refused(void **state)
 {
-    struct store_txn *txn = begin(*state);
+    struct store_txn *txn = open_txn(*state);
     uint64_t upload, there;
     struct file_content content;
     file_hash hash;
@@ -145,7 +145,7 @@ static void bad_chunks_are_refused(void **state)
 
 static void only_what_is_kept_outlives_a_sweep(void **state)
 {
-    struct store_txn *txn = begin(*state);
+    struct store_txn *txn = open_txn(*state);
     file_hash kept_hash, left_hash, new_hash;
     struct file_content content;
     size_t size = CHUNK * 3;
@@ -173,7 +173,7 @@ static void only_what_is_kept_outlives_a_sweep(void **state)
 /* Who brings again what is about to be forgotten has a day anew. */
 static void bringing_again_renews(void **state)
 {
-    struct store_txn *txn = begin(*state);
+    struct store_txn *txn = open_txn(*state);
     file_hash hash;
     bool done;
     finish(txn, bring(txn, ANN, 0, "twice", 5), hash);
@@ -186,7 +186,7 @@ static void bringing_again_renews(void **state)
 /* A number that is in use is never given out again, even when only its content is left. */
 static void numbers_do_not_meet(void **state)
 {
-    struct store_txn *txn = begin(*state);
+    struct store_txn *txn = open_txn(*state);
     file_hash hash;
     uint64_t next;
     struct file_content kept = finish(txn, bring(txn, ANN, 1, "kept", 4), hash);
@@ -210,7 +210,7 @@ static void note(void *argument, const char *hash, const char *what)
 
 static void the_check_reads_every_byte(void **state)
 {
-    struct store_txn *txn = begin(*state);
+    struct store_txn *txn = open_txn(*state);
     file_hash hash;
     struct findings findings = {0};
     struct key key;

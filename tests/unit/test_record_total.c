@@ -191,7 +191,7 @@ static void the_check_counts_what_it_saw(void **state)
      * three creations, a confirmation. */
     assert_value(f, kt_get(check(f), "checked"),
                  json(f, "{'records': 3, 'index_entries': 22, 'total_rows': 2, 'references': 3, "
-                         "'words': 0, 'changes': 4}"));
+                         "'words': 0, 'changes': 4, 'files': 0}"));
 }
 
 static void a_lost_index_entry_is_named(void **state)
