@@ -20,7 +20,8 @@ class Files(KontorCase):
     USERS = {"stranger": []}
 
     def setUp(self):
-        self.product = self.admin.create("products.product", code=self.id().rsplit(".", 1)[-1], name="Bolt")["id"]
+        code = self.id().rsplit(".", 1)[-1]
+        self.product = self.admin.create("products.product", code=code, name="Bolt")["id"]
 
     def send(self, content, client=None):
         client = client or self.admin
