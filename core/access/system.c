@@ -29,7 +29,11 @@ static const struct kt_field setting_fields[] = {
      .flags = KT_REQUIRED | KT_UNIQUE | KT_IMMUTABLE,
      .max_length = 100,
      .label = {"Setting", "设置"}},
-    {.name = "value", .type = KT_TEXT, .max_length = 2000, .label = {"Value", "值"}},
+    {.name = "value",
+     .type = KT_TEXT,
+     .flags = KT_MULTILINE,
+     .max_length = 2000,
+     .label = {"Value", "值"}},
 };
 
 /* Has any module ever been enabled on this data? */

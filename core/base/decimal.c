@@ -267,32 +267,70 @@ struct kt_decimal kt_decimal_min(struct kt_decimal a, struct kt_decimal b)
 
 /* Products, quotients, rounding. */
 
-/** value / by, half away from zero; both are magnitudes. */
-static wide_half divide_rounded(wide_half value, wide_half by)
+/** How to round, and what of the result it depends on. */
+struct rounding {
+    enum kt_rounding mode;
+    bool negative;
+};
+
+/** Does the magnitude grow by one? `rest` tells whether anything was cut off, `half` how that
+ * compares with half a unit, `odd` whether the last digit kept is odd. */
+static bool grows(struct rounding rounding, bool rest, int half, bool odd)
+{
+    switch (rounding.mode) {
+    case KT_ROUND_HALF_AWAY:
+        return half >= 0;
+    case KT_ROUND_HALF_EVEN:
+        return half > 0 || (half == 0 && odd);
+    case KT_ROUND_HALF_DOWN:
+        return half > 0;
+    case KT_ROUND_UP:
+        return rest;
+    case KT_ROUND_DOWN:
+        return false;
+    case KT_ROUND_CEILING:
+        return rest && !rounding.negative;
+    case KT_ROUND_FLOOR:
+        return rest && rounding.negative;
+    }
+    return false;
+}
+
+/** value / by, both magnitudes. */
+static wide_half divide_rounded(wide_half value, wide_half by, struct rounding rounding)
 {
     wide_half quotient = value / by;
     wide_half rest = value % by;
-    /* rest * 2 >= by, without the overflow. */
-    return quotient + (rest >= by - rest);
+    wide_half to_next = by - rest; /* Compared with it, as rest * 2 may overflow. */
+    int half = (rest > to_next) - (rest < to_next);
+    return quotient + grows(rounding, rest != 0, half, quotient & 1);
 }
 
 /** The same from 384 bits; false when the result is no 128 bits long. */
-static bool divide_rounded_wide(const struct wide *value, const struct wide *by, wide_half *out)
+static bool divide_rounded_wide(const struct wide *value, const struct wide *by,
+                                struct rounding rounding, wide_half *out)
 {
+    const struct wide zero = wide_from(0);
     struct wide quotient;
     struct wide rest;
     wide_divide(value, by, &quotient, &rest);
     struct wide to_next = *by;
     wide_subtract(&to_next, &rest);
-    const struct wide one = wide_from(wide_compare(&rest, &to_next) >= 0);
+    const struct wide one = wide_from(grows(rounding, wide_compare(&rest, &zero) != 0,
+                                            wide_compare(&rest, &to_next), quotient.limbs[0] & 1));
     return wide_add(&quotient, &one) && wide_to(&quotient, out);
 }
 
-/** a * b / c of the three coefficients, times 10^shift, rounded: the digits at `scale`. */
-static struct kt_decimal ratio(struct kt_decimal a, struct kt_decimal b, struct kt_decimal c,
-                               int shift, int scale)
+struct kt_decimal kt_decimal_mul_div_by(struct kt_decimal a, struct kt_decimal b,
+                                        struct kt_decimal c, int scale, enum kt_rounding mode)
 {
-    bool negative = (a.coefficient < 0) ^ (b.coefficient < 0) ^ (c.coefficient < 0);
+    if (!kt_decimal_is_valid(a) || !kt_decimal_is_valid(b) || !kt_decimal_is_valid(c) ||
+        c.coefficient == 0 || !scale_is_possible(scale))
+        return kt_decimal_invalid();
+    /* The coefficient of the result is a * b / c of the coefficients, times 10^shift. */
+    int shift = scale + c.scale - a.scale - b.scale;
+    struct rounding rounding = {
+        .mode = mode, .negative = (a.coefficient < 0) ^ (b.coefficient < 0) ^ (c.coefficient < 0)};
     wide_half up = shift > 0 ? power_of_ten(shift) : 1;
     wide_half down = shift < 0 ? power_of_ten(-shift) : 1;
     wide_half above;
@@ -300,24 +338,21 @@ static struct kt_decimal ratio(struct kt_decimal a, struct kt_decimal b, struct 
     if (!__builtin_mul_overflow(magnitude(a), magnitude(b), &above) &&
         !__builtin_mul_overflow(above, up, &above) &&
         !__builtin_mul_overflow(magnitude(c), down, &below))
-        return make(negative, divide_rounded(above, below), scale);
+        return make(rounding.negative, divide_rounded(above, below, rounding), scale);
 
     struct wide value = wide_from(magnitude(a));
     struct wide by = wide_from(magnitude(c));
     wide_half digits;
     if (!wide_multiply(&value, magnitude(b)) || !wide_multiply(&value, up) ||
-        !wide_multiply(&by, down) || !divide_rounded_wide(&value, &by, &digits))
+        !wide_multiply(&by, down) || !divide_rounded_wide(&value, &by, rounding, &digits))
         return kt_decimal_invalid();
-    return make(negative, digits, scale);
+    return make(rounding.negative, digits, scale);
 }
 
 struct kt_decimal kt_decimal_mul_div(struct kt_decimal a, struct kt_decimal b, struct kt_decimal c,
                                      int scale)
 {
-    if (!kt_decimal_is_valid(a) || !kt_decimal_is_valid(b) || !kt_decimal_is_valid(c) ||
-        c.coefficient == 0 || !scale_is_possible(scale))
-        return kt_decimal_invalid();
-    return ratio(a, b, c, scale + c.scale - a.scale - b.scale, scale);
+    return kt_decimal_mul_div_by(a, b, c, scale, KT_ROUND_HALF_AWAY);
 }
 
 struct kt_decimal kt_decimal_mul(struct kt_decimal a, struct kt_decimal b, int scale)
@@ -330,9 +365,15 @@ struct kt_decimal kt_decimal_div(struct kt_decimal a, struct kt_decimal b, int s
     return kt_decimal_mul_div(a, kt_decimal_from_int(1), b, scale);
 }
 
+struct kt_decimal kt_decimal_round_by(struct kt_decimal value, int scale, enum kt_rounding mode)
+{
+    const struct kt_decimal one = kt_decimal_from_int(1);
+    return kt_decimal_mul_div_by(value, one, one, scale, mode);
+}
+
 struct kt_decimal kt_decimal_round(struct kt_decimal value, int scale)
 {
-    return kt_decimal_mul(value, kt_decimal_from_int(1), scale);
+    return kt_decimal_round_by(value, scale, KT_ROUND_HALF_AWAY);
 }
 
 struct kt_decimal kt_decimal_trim(struct kt_decimal value, int min_scale)

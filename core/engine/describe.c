@@ -14,10 +14,13 @@ static const struct {
     unsigned flag;
     const char *word;
 } flag_words[] = {
-    {KT_REQUIRED, "required"}, {KT_UNIQUE, "unique"},       {KT_INDEXED, "indexed"},
-    {KT_READONLY, "readonly"}, {KT_POSITIVE, "positive"},   {KT_NONNEGATIVE, "nonnegative"},
-    {KT_SOFT, "soft"},         {KT_IMMUTABLE, "immutable"}, {KT_SENSITIVE, "sensitive"},
-    {KT_SET_NULL, "set_null"}, {KT_CASCADE, "cascade"},
+    {KT_REQUIRED, "required"},   {KT_UNIQUE, "unique"},
+    {KT_INDEXED, "indexed"},     {KT_READONLY, "readonly"},
+    {KT_POSITIVE, "positive"},   {KT_NONNEGATIVE, "nonnegative"},
+    {KT_SOFT, "soft"},           {KT_IMMUTABLE, "immutable"},
+    {KT_MULTILINE, "multiline"}, {KT_SEARCHABLE, "searchable"},
+    {KT_SENSITIVE, "sensitive"}, {KT_ON_READ, "on_read"},
+    {KT_SET_NULL, "set_null"},   {KT_CASCADE, "cascade"},
 };
 
 static void set_label(struct kt_ctx *ctx, struct kt_map *map, const char *name,
@@ -29,6 +32,14 @@ static void set_label(struct kt_ctx *ctx, struct kt_map *map, const char *name,
     kt_map_set_text(both, "en", label.en);
     kt_map_set_text(both, "zh", label.zh ? label.zh : label.en);
     kt_map_set(map, name, both->object);
+}
+
+static msgpack_object names(struct kt_ctx *ctx, struct kt_names all)
+{
+    struct kt_list *list = kt_list_new(ctx);
+    for (size_t i = 0; i < all.count; i++)
+        kt_list_add(list, kt_text(all.at[i]));
+    return list->object;
 }
 
 static msgpack_object choices(struct kt_ctx *ctx, struct kt_choices all)
@@ -51,6 +62,8 @@ static struct kt_map *field_alone(struct kt_ctx *ctx, const struct kt_field *fie
     for (size_t i = 0; i < KT_COUNT(flag_words); i++)
         if (field->flags & flag_words[i].flag)
             kt_map_set_bool(map, flag_words[i].word, true);
+    if (schema_field_is_readonly(field))
+        kt_map_set_bool(map, "readonly", true);
     if (field->to)
         kt_map_set_text(map, "to", field->to);
     if (field->choices.count)
@@ -59,6 +72,14 @@ static struct kt_map *field_alone(struct kt_ctx *ctx, const struct kt_field *fie
         kt_map_set_text(map, "sequence", field->sequence);
     if (field->initial)
         kt_map_set_text(map, "initial", field->initial);
+    if (field->currency)
+        kt_map_set_text(map, "currency", field->currency);
+    if (field->unit)
+        kt_map_set_text(map, "unit", field->unit);
+    if (field->compute)
+        kt_map_set_bool(map, "computed", true);
+    if (field->frozen.count)
+        kt_map_set(map, "frozen", names(ctx, field->frozen));
     if (field->digits)
         kt_map_set_int(map, "digits", field->digits);
     if (field->max_length)

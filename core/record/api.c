@@ -167,6 +167,9 @@ enum kt_status kt_record_search(struct kt_ctx *ctx, const struct kt_query *query
 enum kt_status kt_emit(struct kt_ctx *ctx, const char *topic, const char *entity, uint64_t id,
                        const struct kt_map *payload)
 {
+    if (ctx->computing)
+        return kt_fail(ctx, KT_INTERNAL, NULL, "computing a field tried to announce %s",
+                       "计算字段时试图发布 %s", topic);
     if (!ctx->host->topic_declared(ctx, topic))
         return kt_fail(ctx, KT_INTERNAL, NULL, "topic %s is not declared by its module",
                        "模块未声明主题 %s", topic);

@@ -21,7 +21,7 @@ static void take_back(const struct schema_entity *entity, const struct record_ch
         const msgpack_object_kv *pair = &change->changes.via.map.ptr[i];
         const struct schema_field *field =
             schema_field(entity, pair->key.via.str.ptr, pair->key.via.str.size);
-        /* What is no field is `archived`, or belonged to a field that is declared no more. */
+        /* What is no field is the record's own, or belonged to a field that is declared no more. */
         const char *name = field ? field->decl->name
                                  : kt_format(record->ctx, "%.*s", (int)pair->key.via.str.size,
                                              pair->key.via.str.ptr);

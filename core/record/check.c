@@ -1,5 +1,6 @@
 /* Checks of single values: what may be stored in a field, and in which form. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kontor/limits.h"
@@ -57,6 +58,17 @@ enum kt_status record_text_check(struct kt_ctx *ctx, uint32_t most, const char *
     return KT_OK;
 }
 
+static enum kt_status check_one_line(struct kt_ctx *ctx, const char *path,
+                                     const msgpack_object *value)
+{
+    if (value->type == MSGPACK_OBJECT_STR &&
+        (memchr(value->via.str.ptr, '\n', value->via.str.size) ||
+         memchr(value->via.str.ptr, '\r', value->via.str.size)))
+        return kt_fail(ctx, KT_INVALID, path, "%s must be a single line of text",
+                       "%s 必须是单行文本", path);
+    return KT_OK;
+}
+
 static enum kt_status check_sign(struct kt_ctx *ctx, const struct schema_field *field,
                                  const char *path, int sign)
 {
@@ -76,42 +88,57 @@ static int significant_digits(struct kt_decimal value)
     return digits;
 }
 
-static enum kt_status check_decimal(struct kt_ctx *ctx, const struct schema_field *field,
-                                    const char *path, const msgpack_object *value,
-                                    msgpack_object *out)
+static enum kt_status read_decimal(struct kt_ctx *ctx, const char *path,
+                                   const msgpack_object *value, struct kt_decimal *out)
 {
-    struct kt_decimal number;
     if (value->type == MSGPACK_OBJECT_FLOAT32 || value->type == MSGPACK_OBJECT_FLOAT64)
         return kt_fail(
             ctx, KT_INVALID, path,
             "%s must be a decimal as text such as \"12.50\", not a float, which is inexact",
             "%s 必须是文本形式的小数（例如 \"12.50\"），不能是不精确的浮点数", path);
     if (value->type == MSGPACK_OBJECT_POSITIVE_INTEGER && value->via.u64 <= INT64_MAX)
-        number = kt_decimal_from_int((int64_t)value->via.u64);
+        *out = kt_decimal_from_int((int64_t)value->via.u64);
     else if (value->type == MSGPACK_OBJECT_NEGATIVE_INTEGER)
-        number = kt_decimal_from_int(value->via.i64);
+        *out = kt_decimal_from_int(value->via.i64);
     else if (value->type != MSGPACK_OBJECT_STR ||
-             !kt_decimal_parse(value->via.str.ptr, value->via.str.size, &number))
+             !kt_decimal_parse(value->via.str.ptr, value->via.str.size, out))
         return wrong(ctx, path, "a decimal as text such as \"12.50\"",
                      "文本形式的小数，例如 \"12.50\"");
-    number = kt_decimal_trim(number, field->min_digits);
-    if (number.scale < field->min_digits)
-        number = kt_decimal_round(number, field->min_digits);
-    if (number.scale > field->digits)
+    return KT_OK;
+}
+
+enum kt_status record_fit_decimal(struct kt_ctx *ctx, const char *path, struct kt_decimal number,
+                                  int least, int most, msgpack_object *value)
+{
+    number = kt_decimal_trim(number, least);
+    if (number.scale < least)
+        number = kt_decimal_round(number, least);
+    if (number.scale > most)
         return kt_fail(ctx, KT_INVALID, path, "%s has more than %d digits after the point",
-                       "%s 的小数位超过 %d 位", path, field->digits);
+                       "%s 的小数位超过 %d 位", path, most);
     if (!kt_decimal_is_valid(number) || significant_digits(number) > KT_DECIMAL_STORED_DIGITS)
         return kt_fail(ctx, KT_INVALID, path, "%s has more than %d digits", "%s 超过 %d 位数字",
                        path, KT_DECIMAL_STORED_DIGITS);
-    KT_TRY(check_sign(ctx, field, path, kt_decimal_sign(number)));
     char text[KT_DECIMAL_TEXT_SIZE];
     size_t length = kt_decimal_format(number, text);
-    if (value->type == MSGPACK_OBJECT_STR && value->via.str.size == length &&
-        memcmp(value->via.str.ptr, text, length) == 0)
-        *out = *value;
-    else
-        *out = kt_text_of(context_copy(ctx, text, length), length);
+    if (value->type != MSGPACK_OBJECT_STR || value->via.str.size != length ||
+        memcmp(value->via.str.ptr, text, length) != 0)
+        *value = kt_text_of(context_copy(ctx, text, length), length);
     return KT_OK;
+}
+
+static enum kt_status check_decimal(struct kt_ctx *ctx, const struct schema_field *field,
+                                    const char *path, const msgpack_object *value,
+                                    msgpack_object *out)
+{
+    struct kt_decimal number;
+    KT_TRY(read_decimal(ctx, path, value, &number));
+    KT_TRY(check_sign(ctx, field, path, kt_decimal_sign(number)));
+    int least = field->min_digits;
+    if (field->currency) /* Its zeros are for fit.c, which knows the currency. */
+        least = number.scale < field->digits ? number.scale : field->digits;
+    *out = *value;
+    return record_fit_decimal(ctx, path, number, least, field->digits, out);
 }
 
 static enum kt_status check_int(struct kt_ctx *ctx, const struct schema_field *field,
@@ -159,23 +186,57 @@ static enum kt_status check_ref(struct kt_ctx *ctx, const struct schema_field *f
                    (unsigned long long)value->via.u64);
 }
 
+/* Orders texts, or ids, anyhow: to find what is given twice. */
+static int compare_elements(const void *a, const void *b)
+{
+    const msgpack_object *left = *(const msgpack_object *const *)a;
+    const msgpack_object *right = *(const msgpack_object *const *)b;
+    if (left->type != MSGPACK_OBJECT_STR)
+        return (left->via.u64 > right->via.u64) - (left->via.u64 < right->via.u64);
+    if (left->via.str.size != right->via.str.size)
+        return left->via.str.size < right->via.str.size ? -1 : 1;
+    return memcmp(left->via.str.ptr, right->via.str.ptr, left->via.str.size);
+}
+
+static enum kt_status check_distinct(struct kt_ctx *ctx, const char *path,
+                                     const msgpack_object_array *list)
+{
+    const msgpack_object **sorted = kt_alloc(ctx, sizeof(*sorted) * (list->size + 1));
+    for (uint32_t i = 0; i < list->size; i++)
+        sorted[i] = &list->ptr[i];
+    qsort(sorted, list->size, sizeof(*sorted), compare_elements);
+    for (uint32_t i = 1; i < list->size; i++) {
+        if (compare_elements(&sorted[i - 1], &sorted[i]) != 0)
+            continue;
+        const msgpack_object *later = sorted[i] > sorted[i - 1] ? sorted[i] : sorted[i - 1];
+        const char *place = kt_format(ctx, "%s[%td]", path, later - list->ptr);
+        return kt_fail(ctx, KT_INVALID, place, "%s is given twice", "%s 重复", place);
+    }
+    return KT_OK;
+}
+
+static enum kt_status check_list_size(struct kt_ctx *ctx, const struct schema_field *field,
+                                      const char *path, const msgpack_object *value)
+{
+    if (value->via.array.size > field->max_length)
+        return kt_fail(ctx, KT_INVALID, path, "%s has more than %u entries", "%s 超过 %u 项", path,
+                       field->max_length);
+    return KT_OK;
+}
+
 static enum kt_status check_tags(struct kt_ctx *ctx, const struct schema_field *field,
                                  const char *path, const msgpack_object *value)
 {
     if (value->type != MSGPACK_OBJECT_ARRAY)
         return wrong(ctx, path, "a list of texts", "文本列表");
-    if (value->via.array.size > field->max_length)
-        return kt_fail(ctx, KT_INVALID, path, "%s has more than %u entries", "%s 超过 %u 项", path,
-                       field->max_length);
+    KT_TRY(check_list_size(ctx, field, path, value));
     for (uint32_t i = 0; i < value->via.array.size; i++) {
         const msgpack_object *tag = &value->via.array.ptr[i];
         const char *place = kt_format(ctx, "%s[%u]", path, i);
         KT_TRY(record_text_check(ctx, 100, place, tag));
-        for (uint32_t j = 0; j < i; j++)
-            if (kt_equal(tag, &value->via.array.ptr[j]))
-                return kt_fail(ctx, KT_INVALID, place, "%s is given twice", "%s 重复", place);
+        KT_TRY(check_one_line(ctx, place, tag));
     }
-    return KT_OK;
+    return check_distinct(ctx, path, &value->via.array);
 }
 
 static enum kt_status check_refs(struct kt_ctx *ctx, const struct schema_field *field,
@@ -183,18 +244,10 @@ static enum kt_status check_refs(struct kt_ctx *ctx, const struct schema_field *
 {
     if (value->type != MSGPACK_OBJECT_ARRAY)
         return wrong(ctx, path, "a list of ids", "编号列表");
-    if (value->via.array.size > field->max_length)
-        return kt_fail(ctx, KT_INVALID, path, "%s has more than %u entries", "%s 超过 %u 项", path,
-                       field->max_length);
-    for (uint32_t i = 0; i < value->via.array.size; i++) {
-        const msgpack_object *id = &value->via.array.ptr[i];
-        const char *place = kt_format(ctx, "%s[%u]", path, i);
-        KT_TRY(check_ref(ctx, field, place, id));
-        for (uint32_t j = 0; j < i; j++)
-            if (id->via.u64 == value->via.array.ptr[j].via.u64)
-                return kt_fail(ctx, KT_INVALID, place, "%s is given twice", "%s 重复", place);
-    }
-    return KT_OK;
+    KT_TRY(check_list_size(ctx, field, path, value));
+    for (uint32_t i = 0; i < value->via.array.size; i++)
+        KT_TRY(check_ref(ctx, field, kt_format(ctx, "%s[%u]", path, i), &value->via.array.ptr[i]));
+    return check_distinct(ctx, path, &value->via.array);
 }
 
 static bool json_fits(const msgpack_object *value, unsigned depth)
@@ -283,7 +336,8 @@ enum kt_status record_check_value(struct kt_ctx *ctx, const struct schema_field 
             *out = kt_nil(); /* Empty text and no text are the same thing to people. */
             return KT_OK;
         }
-        return record_text_check(ctx, field->max_length, path, value);
+        KT_TRY(record_text_check(ctx, field->max_length, path, value));
+        return field->decl->flags & KT_MULTILINE ? KT_OK : check_one_line(ctx, path, value);
     case KT_INT:
         return check_int(ctx, field, path, value);
     case KT_DECIMAL:
@@ -333,12 +387,16 @@ static void link_param(struct kt_ctx *ctx, const struct kt_field *decl, struct s
     *out = (struct schema_field){.decl = decl, .digits = decl->digits ? decl->digits : 6};
     out->max_length = decl->max_length ? decl->max_length : KT_LIMIT_TEXT;
     if (decl->type == KT_MONEY) {
-        out->min_digits = ctx->schema->currency_digits;
-        out->digits = decl->digits > out->min_digits ? decl->digits : out->min_digits;
+        /* Which currency it is, the record it goes into will tell. */
+        int most = decl->currency ? SCHEMA_CURRENCY_DIGITS : ctx->schema->currency_digits;
+        out->min_digits = decl->currency ? 0 : most;
+        out->digits = decl->digits > most ? decl->digits : most;
     }
     if (decl->type == KT_LINES || decl->type == KT_TAGS)
         out->max_length = decl->max_length ? decl->max_length : KT_LIMIT_LINES;
-    if (decl->type == KT_REF)
+    if (decl->type == KT_REFS)
+        out->max_length = decl->max_length ? decl->max_length : KT_LIMIT_REFS;
+    if (decl->type == KT_REF || decl->type == KT_REFS)
         out->target = schema_entity(ctx->schema, decl->to, strlen(decl->to));
     if (decl->type == KT_LINES) {
         out->line_count = decl->lines.count;

@@ -87,6 +87,7 @@ struct kt_ctx {
     /** Notes all that the request does, for a preview; NULL: nobody asks. */
     struct context_journal *journal;
 
+    bool computing; /**< A `compute` function runs: nothing may be written. */
     unsigned event_depth;
     unsigned event_count;
     unsigned save_depth;                    /**< Saves within saves. */

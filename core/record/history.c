@@ -13,12 +13,18 @@ static void pack_text(msgpack_packer *packer, const char *text)
     msgpack_pack_str_with_body(packer, text, strlen(text));
 }
 
-/* Of a record's own fields only this one can be told by no other means than the history. */
-#define ARCHIVED "archived"
+/* Of a record's own members these can be told by no other means than the history. */
+static const char *const own[] = {"archived", "last_line"};
 
-static const char *name_of(const struct schema_entity *entity, size_t index)
+static size_t member_count(const struct schema_entity *entity)
 {
-    return index < entity->field_count ? entity->fields[index].decl->name : ARCHIVED;
+    return entity->field_count + KT_COUNT(own);
+}
+
+static const char *member_name(const struct schema_entity *entity, size_t index)
+{
+    return index < entity->field_count ? entity->fields[index].decl->name
+                                       : own[index - entity->field_count];
 }
 
 static bool changed(const char *name, const msgpack_object *old, const msgpack_object *record)
@@ -29,7 +35,7 @@ static bool changed(const char *name, const msgpack_object *old, const msgpack_o
 static void pack_value(msgpack_packer *packer, const struct schema_entity *entity, size_t index,
                        const msgpack_object *record)
 {
-    const msgpack_object *value = kt_get(record, name_of(entity, index));
+    const msgpack_object *value = kt_get(record, member_name(entity, index));
     if (!value)
         msgpack_pack_nil(packer);
     else if (index < entity->field_count)
@@ -42,11 +48,11 @@ static void pack_changes(msgpack_packer *packer, const struct schema_entity *ent
                          const msgpack_object *old, const msgpack_object *record)
 {
     size_t count = 0;
-    for (size_t i = 0; i <= entity->field_count; i++)
-        count += changed(name_of(entity, i), old, record);
+    for (size_t i = 0; i < member_count(entity); i++)
+        count += changed(member_name(entity, i), old, record);
     msgpack_pack_map(packer, count);
-    for (size_t i = 0; i <= entity->field_count; i++) {
-        const char *name = name_of(entity, i);
+    for (size_t i = 0; i < member_count(entity); i++) {
+        const char *name = member_name(entity, i);
         if (!changed(name, old, record))
             continue;
         pack_text(packer, name);

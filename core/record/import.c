@@ -77,20 +77,40 @@ static enum kt_status find_target(struct kt_ctx *ctx, const struct schema_field 
                    target->name, text);
 }
 
-static msgpack_object split_tags(struct kt_ctx *ctx, const msgpack_object *cell)
+/* "red; blue" */
+static struct kt_list *split(struct kt_ctx *ctx, const msgpack_object *cell)
 {
-    struct kt_list *tags = kt_list_new(ctx);
+    struct kt_list *parts = kt_list_new(ctx);
     const char *at = cell->via.str.ptr, *end = at + cell->via.str.size;
     while (at < end) {
         const char *stop = memchr(at, ';', (size_t)(end - at));
         stop = stop ? stop : end;
         while (at < stop && *at == ' ')
             at++;
-        if (stop > at)
-            kt_list_add(tags, kt_text_of(at, (size_t)(stop - at)));
+        const char *last = stop;
+        while (last > at && last[-1] == ' ')
+            last--;
+        if (last > at)
+            kt_list_add(parts, kt_text_of(at, (size_t)(last - at)));
         at = stop + 1;
     }
-    return tags->object;
+    return parts;
+}
+
+static enum kt_status find_targets(struct kt_ctx *ctx, const struct schema_field *field,
+                                   const char *path, const msgpack_object *cell,
+                                   msgpack_object *out)
+{
+    struct kt_list *parts = split(ctx, cell);
+    struct kt_list *ids = kt_list_new(ctx);
+    for (uint32_t i = 0; i < parts->object.via.array.size; i++) {
+        msgpack_object id;
+        KT_TRY(find_target(ctx, field, kt_format(ctx, "%s[%u]", path, i),
+                           &parts->object.via.array.ptr[i], &id));
+        kt_list_add(ids, id);
+    }
+    *out = ids->object;
+    return KT_OK;
 }
 
 static bool is_any(const char *text, const char *const *words, size_t count)
@@ -135,8 +155,10 @@ static enum kt_status convert(struct kt_ctx *ctx, const struct schema_field *fie
         *out = kt_instant_value(ctx, (kt_instant_us)date * 86400 * 1000000);
         return KT_OK;
     case KT_TAGS:
-        *out = split_tags(ctx, cell);
+        *out = split(ctx, cell)->object;
         return KT_OK;
+    case KT_REFS:
+        return find_targets(ctx, field, path, cell, out);
     case KT_REF:
         return find_target(ctx, field, path, cell, out);
     default:

@@ -1,8 +1,9 @@
 /* Unique keys and indexes.
  *
  * For each index the set of keys a record should have is computed before and after the change; only
- * the difference is written. An index over lines or tags has one key per distinct value. Records
- * whose unique fields are all or partly empty have no unique key, as in SQL. */
+ * the difference is written. An index over lines, tags or a list of references has one key per
+ * distinct value. Records whose unique fields are all or partly empty have no unique key, as in
+ * SQL. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,14 +61,14 @@ void record_index_begin(struct key *key, const struct schema_index *index)
 
 /* One key; false when a unique index skips the record because a value is empty. */
 static bool make_key(const struct schema_index *index, uint64_t id, const msgpack_object *record,
-                     const msgpack_object *line, const msgpack_object *tag, struct key *key)
+                     const msgpack_object *line, const msgpack_object *element, struct key *key)
 {
     record_index_begin(key, index);
     for (size_t i = 0; i < index->path_count; i++) {
         const struct schema_path *path = &index->paths[i];
         const struct schema_field *field = path->line ? path->line : path->field;
         const msgpack_object *value =
-            field->decl->type == KT_TAGS ? tag : record_path_value(path, record, line);
+            schema_field_is_list(field) ? element : record_path_value(path, record, line);
         if (!value && index->unique)
             return false;
         record_key_add(key, field, value);
@@ -85,12 +86,12 @@ static int compare_keys(const void *a, const void *b)
     return order ? order : (left->size > right->size) - (left->size < right->size);
 }
 
-/* The list a many-index runs over: lines or tags. */
+/* The list a many-index runs over: lines, tags or references. */
 static const msgpack_object *index_list(const struct schema_index *index,
                                         const msgpack_object *record)
 {
     for (size_t i = 0; i < index->path_count; i++)
-        if (index->paths[i].line || index->paths[i].field->decl->type == KT_TAGS)
+        if (index->paths[i].line || schema_field_is_list(index->paths[i].field))
             return kt_get(record, index->paths[i].field->decl->name);
     return NULL;
 }

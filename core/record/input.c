@@ -19,7 +19,7 @@ static enum kt_status refuse_field(struct kt_ctx *ctx, const struct schema_entit
     if (decl->type == KT_STATE)
         return kt_fail(ctx, KT_INVALID, path, "%s changes only by transitions",
                        "%s 只能通过状态转换更改", path);
-    if (decl->flags & KT_READONLY)
+    if (schema_field_is_readonly(decl))
         return kt_fail(ctx, KT_INVALID, path, "%s is read-only", "%s 为只读", path);
     if ((decl->flags & KT_IMMUTABLE) && !creating)
         return kt_fail(ctx, KT_INVALID, path, "%s cannot be changed after creation",
@@ -86,26 +86,27 @@ static enum kt_status unmask_lines(struct kt_ctx *ctx, const struct schema_entit
 
 /* Clients may send back lines as they read them, so read-only parts of a line are dropped rather
  * than refused: they are computed again anyway. So are references of sleeping modules in a line
- * that is there already; a new line with one is refused. */
+ * that is there already; a new line with one is refused. The lines are the check's own copy. */
 static enum kt_status drop_readonly_parts(struct kt_ctx *ctx, const struct schema_field *field,
                                           msgpack_object *value)
 {
-    struct kt_list *lines = kt_list_new(ctx);
     for (uint32_t i = 0; i < value->via.array.size; i++) {
-        struct kt_map *line = kt_map_copy(ctx, &value->via.array.ptr[i]);
-        for (size_t f = 0; f < field->line_count; f++) {
-            const struct schema_field *part = &field->lines[f];
-            const char *name = part->decl->name;
-            bool sleeps = schema_field_sleeps(part) && kt_has(&line->object, name);
-            if (sleeps && !kt_has(&line->object, "id"))
-                return refuse_sleeping(ctx, part,
-                                       kt_format(ctx, "%s[%u].%s", field->decl->name, i, name));
-            if (sleeps || (part->decl->flags & KT_READONLY))
-                kt_map_remove(line, name);
+        msgpack_object *line = &value->via.array.ptr[i];
+        bool is_new = !kt_has(line, "id");
+        uint32_t kept = 0;
+        for (uint32_t p = 0; p < line->via.map.size; p++) {
+            const msgpack_object_kv *pair = &line->via.map.ptr[p];
+            const struct schema_field *part =
+                schema_line_field(field, pair->key.via.str.ptr, pair->key.via.str.size);
+            bool sleeps = part && schema_field_sleeps(part) && pair->val.type != MSGPACK_OBJECT_NIL;
+            if (sleeps && is_new)
+                return refuse_sleeping(
+                    ctx, part, kt_format(ctx, "%s[%u].%s", field->decl->name, i, part->decl->name));
+            if (!sleeps && !(part && schema_field_is_readonly(part->decl)))
+                line->via.map.ptr[kept++] = *pair;
         }
-        kt_list_add(lines, line->object);
+        line->via.map.size = kept;
     }
-    *value = lines->object;
     return KT_OK;
 }
 
@@ -152,7 +153,7 @@ enum kt_status record_input_check(struct kt_ctx *ctx, const struct schema_entity
 
 /* --- Defaults --- */
 
-static msgpack_object initial_value(struct kt_ctx *ctx, const struct schema_field *field)
+msgpack_object record_initial_value(struct kt_ctx *ctx, const struct schema_field *field)
 {
     const struct kt_field *decl = field->decl;
     const char *text = decl->initial;
@@ -174,28 +175,6 @@ static msgpack_object initial_value(struct kt_ctx *ctx, const struct schema_fiel
     }
 }
 
-/* New lines only: what was emptied in an older line stays empty. */
-static void default_lines(struct kt_ctx *ctx, const struct schema_field *field,
-                          struct kt_map *record)
-{
-    const char *name = field->decl->name;
-    size_t count = kt_count(&record->object, name);
-    if (count == 0)
-        return;
-    struct kt_list *lines = kt_list_new(ctx);
-    for (size_t i = 0; i < count; i++) {
-        struct kt_map *line = kt_map_copy(ctx, kt_at(&record->object, name, i));
-        bool is_new = !kt_has(&line->object, "id");
-        for (size_t f = 0; f < field->line_count; f++) {
-            const struct kt_field *part = field->lines[f].decl;
-            if (part->initial && !kt_has(&line->object, part->name) && is_new)
-                kt_map_set(line, part->name, initial_value(ctx, &field->lines[f]));
-        }
-        kt_list_add(lines, line->object);
-    }
-    kt_map_set(record, name, lines->object);
-}
-
 enum kt_status record_input_defaults(struct kt_ctx *ctx, const struct schema_entity *entity,
                                      struct kt_map *record)
 {
@@ -206,38 +185,30 @@ enum kt_status record_input_defaults(struct kt_ctx *ctx, const struct schema_ent
             entity->decl->states.count)
             kt_map_set_text(record, name, entity->decl->states.at[0].name);
         else if (field->decl->initial && !kt_has(&record->object, name))
-            kt_map_set(record, name, initial_value(ctx, field));
+            kt_map_set(record, name, record_initial_value(ctx, field));
         if (field->decl->sequence && !kt_has(&record->object, name)) {
             msgpack_object number;
             KT_TRY(record_next_number(ctx, entity, field->decl, &number));
             kt_map_set(record, name, number);
         }
         if (field->decl->type == KT_LINES)
-            default_lines(ctx, field, record);
+            record_lines_default(ctx, field, record);
     }
-    return KT_OK;
+    return record_fit(ctx, entity, NULL, record);
 }
 
 /* --- Merge --- */
 
-static msgpack_object merge_lines(struct kt_ctx *ctx, const struct schema_field *field,
-                                  const msgpack_object *old, const msgpack_object *lines)
+static bool is_empty(const msgpack_object *value)
 {
-    struct kt_list *merged = kt_list_new(ctx);
-    for (uint32_t i = 0; i < lines->via.array.size; i++) {
-        const msgpack_object *given = &lines->via.array.ptr[i];
-        uint64_t id = kt_get_id(given, "id");
-        const msgpack_object *before = id ? kt_line(old, field->decl->name, id) : NULL;
-        struct kt_map *line = kt_map_copy(ctx, before);
-        for (uint32_t f = 0; f < given->via.map.size; f++) {
-            const msgpack_object_kv *pair = &given->via.map.ptr[f];
-            const struct schema_field *part =
-                schema_line_field(field, pair->key.via.str.ptr, pair->key.via.str.size);
-            kt_map_set(line, part ? part->decl->name : "id", pair->val);
-        }
-        kt_list_add(merged, line->object);
-    }
-    return merged->object;
+    return !value || (value->type == MSGPACK_OBJECT_ARRAY && value->via.array.size == 0);
+}
+
+/* An emptied field and one that never was are the same. */
+static bool same(const msgpack_object *a, const msgpack_object *b, const char *name)
+{
+    const msgpack_object *left = kt_get(a, name), *right = kt_get(b, name);
+    return (is_empty(left) && is_empty(right)) || kt_equal(left, right);
 }
 
 enum kt_status record_input_merge(struct kt_ctx *ctx, const struct schema_entity *entity,
@@ -250,14 +221,15 @@ enum kt_status record_input_merge(struct kt_ctx *ctx, const struct schema_entity
         const struct schema_field *field =
             schema_field(entity, pair->key.via.str.ptr, pair->key.via.str.size);
         if (field->decl->type == KT_LINES && pair->val.type == MSGPACK_OBJECT_ARRAY)
-            kt_map_set(record, field->decl->name, merge_lines(ctx, field, old, &pair->val));
+            kt_map_set(record, field->decl->name, record_lines_merge(ctx, field, old, &pair->val));
         else
             kt_map_set(record, field->decl->name, pair->val);
     }
     for (size_t i = 0; i < entity->field_count; i++)
         if (entity->fields[i].decl->type == KT_LINES)
-            default_lines(ctx, &entity->fields[i], record);
+            record_lines_default(ctx, &entity->fields[i], record);
     *out = record;
+    KT_TRY(record_fit(ctx, entity, old, record));
     return context_check_memory(ctx);
 }
 
@@ -308,16 +280,17 @@ static enum kt_status check_line_targets(struct kt_ctx *ctx, const struct schema
                                          const msgpack_object *old, const msgpack_object *record)
 {
     const char *name = field->decl->name;
+    struct record_lines before;
+    record_lines_sort(ctx, old, name, &before);
     for (size_t i = 0; i < kt_count(record, name); i++) {
         const msgpack_object *line = kt_at(record, name, i);
-        uint64_t id = kt_get_id(line, "id");
-        const msgpack_object *before = id && old ? kt_line(old, name, id) : NULL;
+        const struct record_line *there = record_lines_find(&before, kt_get_id(line, "id"));
         for (size_t f = 0; f < field->line_count; f++) {
             const struct schema_field *part = &field->lines[f];
             if (part->decl->type == KT_REF)
                 KT_TRY(check_targets(ctx, part,
                                      kt_format(ctx, "%s[%zu].%s", name, i, part->decl->name),
-                                     before, line));
+                                     there ? there->line : NULL, line));
         }
     }
     return KT_OK;
@@ -338,60 +311,80 @@ enum kt_status record_input_targets(struct kt_ctx *ctx, const struct schema_enti
 
 /* --- Final check --- */
 
-static uint64_t largest_line_id(const msgpack_object *record, const char *name)
+/* --- Frozen fields --- */
+
+static enum kt_status refuse_frozen(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                    const char *path, const char *state)
 {
-    uint64_t largest = 0;
-    for (size_t i = 0; i < kt_count(record, name); i++) {
-        uint64_t id = kt_get_id(kt_at(record, name, i), "id");
-        if (id > largest)
-            largest = id;
-    }
-    return largest;
+    return kt_fail(ctx, KT_CONFLICT, path, "%s cannot be changed: this %s is %s",
+                   "%s 不可更改：此 %s 处于状态 %s", path, entity->name, state);
 }
 
-/* A removed line's id is given out again only when it was the largest: references from other
- * documents to a line go with documents whose lines are locked by then. */
-static enum kt_status number_lines(struct kt_ctx *ctx, const struct schema_field *field,
-                                   const msgpack_object *old, struct kt_map *record)
+static bool is_frozen(const struct kt_field *decl, const char *state)
 {
+    for (size_t i = 0; i < decl->frozen.count; i++)
+        if (strcmp(decl->frozen.at[i], state) == 0)
+            return true;
+    return false;
+}
+
+/* What a line says in a frozen field stays, so such a line neither comes nor goes. */
+static enum kt_status check_frozen_part(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                        const struct schema_field *field,
+                                        const struct kt_field *part, const msgpack_object *both[2])
+{
+    const char *state = kt_get_text(ctx, both[0], entity->state->decl->name);
     const char *name = field->decl->name;
-    size_t count = kt_count(&record->object, name);
-    if (count == 0)
-        return KT_OK;
-    uint64_t last = largest_line_id(old, name);
-    uint8_t *seen = kt_alloc(ctx, last + 1);
-    struct kt_list *lines = kt_list_new(ctx);
-    for (size_t i = 0; i < count; i++) {
-        struct kt_map *line = kt_map_copy(ctx, kt_at(&record->object, name, i));
-        uint64_t id = kt_get_id(&line->object, "id");
-        const char *path = kt_format(ctx, "%s[%zu].id", name, i);
-        if (id > last || (id && !kt_line(old, name, id)))
-            return kt_fail(ctx, KT_INVALID, path, "%s: there is no line %llu", "%s：没有第 %llu 行",
-                           path, (unsigned long long)id);
-        if (id && seen[id])
-            return kt_fail(ctx, KT_INVALID, path, "%s is given twice", "%s 重复", path);
-        if (id)
-            seen[id] = 1;
-        kt_list_add(lines, line->object);
+    struct record_lines before;
+    record_lines_sort(ctx, both[0], name, &before);
+    for (size_t i = 0; i < kt_count(both[1], name); i++) {
+        const msgpack_object *line = kt_at(both[1], name, i);
+        struct record_line *there = record_lines_find(&before, kt_get_id(line, "id"));
+        if (!same(there ? there->line : NULL, line, part->name))
+            return refuse_frozen(ctx, entity, kt_format(ctx, "%s[%zu].%s", name, i, part->name),
+                                 state);
+        if (there)
+            there->taken = true;
     }
-    for (size_t i = 0; i < count; i++) {
-        struct kt_map *line = kt_map_copy(ctx, &lines->object.via.array.ptr[i]);
-        if (!kt_get_id(&line->object, "id"))
-            kt_map_set(line, "id", kt_id(++last));
-        lines->object.via.array.ptr[i] = line->object;
-    }
-    kt_map_set(record, name, lines->object);
+    for (size_t i = 0; i < before.count; i++)
+        if (!before.at[i].taken && kt_has(before.at[i].line, part->name))
+            return refuse_frozen(ctx, entity, kt_format(ctx, "%s.%s", name, part->name), state);
     return KT_OK;
 }
+
+enum kt_status record_check_frozen(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                   const msgpack_object *old, const msgpack_object *record)
+{
+    if (!entity->freezes || !entity->state)
+        return KT_OK;
+    const char *state = kt_get_text(ctx, old, entity->state->decl->name);
+    for (size_t i = 0; i < entity->field_count; i++) {
+        const struct schema_field *field = &entity->fields[i];
+        const char *name = field->decl->name;
+        if (same(old, record, name))
+            continue;
+        if (is_frozen(field->decl, state))
+            return refuse_frozen(ctx, entity, name, state);
+        for (size_t f = 0; f < field->line_count; f++)
+            if (is_frozen(field->lines[f].decl, state))
+                KT_TRY(check_frozen_part(ctx, entity, field, field->lines[f].decl,
+                                         (const msgpack_object *[]){old, record}));
+    }
+    return KT_OK;
+}
+
+/* --- Final check --- */
 
 static bool unchanged(const msgpack_object *old, const msgpack_object *record, const char *name)
 {
     return old && kt_equal(kt_get(old, name), kt_get(record, name));
 }
 
-static bool is_empty(const msgpack_object *value)
+/* The members of a record that are no fields of its entity. */
+static bool is_own(const char *name, size_t length)
 {
-    return !value || (value->type == MSGPACK_OBJECT_ARRAY && value->via.array.size == 0);
+    return schema_own_field(name, length) ||
+           (length == 9 && memcmp(name, "last_line", length) == 0);
 }
 
 /* A hook that misspells a field would lose what it computed without a word. */
@@ -401,7 +394,12 @@ static enum kt_status refuse_unknown(struct kt_ctx *ctx, const struct schema_ent
     for (uint32_t i = 0; i < record->via.map.size; i++) {
         const char *name = record->via.map.ptr[i].key.via.str.ptr;
         int length = (int)record->via.map.ptr[i].key.via.str.size;
-        if (!schema_own_field(name, (size_t)length) && !schema_field(entity, name, (size_t)length))
+        const struct schema_field *field = schema_field(entity, name, (size_t)length);
+        if (field && (field->decl->flags & KT_ON_READ))
+            return kt_fail(ctx, KT_INTERNAL, field->decl->name,
+                           "%s is computed when it is read, not stored", "%s 在读取时计算，不存储",
+                           field->decl->name);
+        if (!field && !is_own(name, (size_t)length))
             return kt_fail(ctx, KT_INTERNAL, kt_format(ctx, "%.*s", length, name),
                            "%s was given %.*s, a field it does not have",
                            "%s 被赋予不存在的字段 %.*s", entity->name, length, name);
@@ -427,6 +425,7 @@ enum kt_status record_final_check(struct kt_ctx *ctx, const struct schema_entity
         kt_map_set(record, name, checked);
         KT_TRY(record_check_lines_complete(ctx, field, name, &checked));
     }
+    KT_TRY(record_fit(ctx, entity, old, record));
     return context_check_memory(ctx);
 }
 
@@ -436,7 +435,7 @@ enum kt_status record_finish(struct kt_ctx *ctx, const struct schema_entity *ent
     for (size_t i = 0; i < entity->field_count; i++) {
         const struct schema_field *field = &entity->fields[i];
         if (field->decl->type == KT_LINES && !unchanged(old, &record->object, field->decl->name))
-            KT_TRY(number_lines(ctx, field, old, record));
+            KT_TRY(record_lines_number(ctx, field, old, record));
     }
     msgpack_object_map *map = &record->object.via.map;
     uint32_t kept = 0;

@@ -48,6 +48,10 @@ static enum kt_status follow(struct kt_ctx *ctx, const struct record_question *a
                              struct query_path *out)
 {
     const struct schema_entity *target = field->target;
+    if (field->decl->type == KT_REFS)
+        return kt_fail(ctx, KT_INVALID, name,
+                       "%s looks through a list of references; compare the list with ids",
+                       "%s 穿过引用列表，请直接用编号与列表比较", name);
     if (field->decl->type != KT_REF || !target || !target->enabled)
         return unknown_field(ctx, asked, name);
     if (out->hop_count == QUERY_HOPS)
@@ -219,6 +223,11 @@ static enum kt_status compile_term(struct compiler *compiler, const msgpack_obje
     KT_TRY(query_compile_path(ctx, compiler->asked, name, &node->path));
     if (is_archived(&node->path) && !node->path.hop_count)
         compiler->names_archived = true;
+    const struct schema_field *field = query_path_field(&node->path);
+    if (field && field->decl->type == KT_REFS && node->op != QUERY_EQ && node->op != QUERY_NE &&
+        node->op != QUERY_IN)
+        return kt_fail(ctx, KT_INVALID, name, "%s is a list of ids: use = != in",
+                       "%s 为编号列表，可用 = != in", name);
     if (node->op == QUERY_IN)
         return compile_values(ctx, &node->path, name, &parts[2], &node->value);
     if (node->op == QUERY_LIKE)

@@ -145,9 +145,7 @@ enum kt_status query_matches(struct kt_ctx *ctx, const struct query_node *node,
     if (node->kind == QUERY_TERM) {
         const msgpack_object *value;
         KT_TRY(query_value(ctx, &node->path, record, &value));
-        bool many =
-            node->path.line || (node->path.field && (node->path.field->decl->type == KT_TAGS ||
-                                                     node->path.field->decl->type == KT_REFS));
+        bool many = node->path.line || (node->path.field && schema_field_is_list(node->path.field));
         *out = many ? some_holds(node, value) : holds(node, value);
         return KT_OK;
     }

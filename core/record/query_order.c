@@ -20,9 +20,9 @@ static enum kt_status add_order(struct kt_ctx *ctx, const struct record_question
     KT_TRY(query_compile_path(ctx, asked, name, &order->path));
     const struct schema_field *field = order->path.field;
     if (order->path.line ||
-        (field && (field->decl->type == KT_LINES || field->decl->type == KT_TAGS ||
-                   field->decl->type == KT_REFS || field->decl->type == KT_JSON ||
-                   field->decl->type == KT_FILE || (field->decl->flags & KT_ON_READ))))
+        (field && (field->decl->type == KT_LINES || schema_field_is_list(field) ||
+                   field->decl->type == KT_JSON || field->decl->type == KT_FILE ||
+                   (field->decl->flags & KT_ON_READ))))
         return kt_fail(ctx, KT_INVALID, "order", "cannot order by %s", "不能按 %s 排序", name);
     order->descending = descending;
     query->order_count++;

@@ -10,8 +10,7 @@
 
 static bool is_many(const struct schema_path *path)
 {
-    enum kt_type type = path->field->decl->type;
-    return path->line || type == KT_TAGS || type == KT_REFS;
+    return path->line || schema_field_is_list(path->field);
 }
 
 static bool is_id_part(const struct schema_index *index, size_t part)

@@ -83,6 +83,10 @@ enum kt_status record_last_event_at(struct kt_ctx *ctx, kt_instant_us *out);
  *  data. */
 enum kt_status record_set_as_of(struct kt_ctx *ctx, const msgpack_object *given);
 
+/** The value of a field that is computed when it is read; nil for none. compute.c */
+enum kt_status record_compute_read(struct kt_ctx *ctx, const struct schema_field *field,
+                                   const msgpack_object *record, msgpack_object *out);
+
 /** Answers of the generic methods, packed into ctx->reply from the parameters as they came. */
 enum kt_status record_reply_get(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
                                 const msgpack_object *fields);

@@ -224,6 +224,8 @@ enum kt_status record_input_check(struct kt_ctx *ctx, const struct schema_entity
                                   struct kt_map **out);
 enum kt_status record_input_defaults(struct kt_ctx *ctx, const struct schema_entity *entity,
                                      struct kt_map *record);
+/** The declared default of a field that has one. */
+msgpack_object record_initial_value(struct kt_ctx *ctx, const struct schema_field *field);
 /** `old` overlaid with `changes`; lines merged by id. */
 enum kt_status record_input_merge(struct kt_ctx *ctx, const struct schema_entity *entity,
                                   const msgpack_object *old, const struct kt_map *changes,
@@ -232,6 +234,9 @@ enum kt_status record_input_merge(struct kt_ctx *ctx, const struct schema_entity
 enum kt_status record_input_targets(struct kt_ctx *ctx, const struct schema_entity *entity,
                                     const msgpack_object *old, const struct kt_map *record,
                                     enum record_by by);
+/** KT_CONFLICT when a field changed that clients may not change in the state of `old`. */
+enum kt_status record_check_frozen(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                   const msgpack_object *old, const msgpack_object *record);
 /** Check of everything, whoever wrote it. */
 enum kt_status record_final_check(struct kt_ctx *ctx, const struct schema_entity *entity,
                                   const msgpack_object *old, struct kt_map *record);
@@ -241,6 +246,44 @@ enum kt_status record_finish(struct kt_ctx *ctx, const struct schema_entity *ent
 
 /** search.c: `limit` of a page. */
 enum kt_status record_page_limit(struct kt_ctx *ctx, const msgpack_object *params, uint32_t *out);
+
+/** lines.c: lines of a document, found by their ids. */
+struct record_line {
+    uint64_t id;
+    const msgpack_object *line;
+    bool taken; /**< For the caller: met already. */
+};
+struct record_lines {
+    struct record_line *at; /**< Sorted by id. */
+    size_t count;
+};
+void record_lines_sort(struct kt_ctx *ctx, const msgpack_object *record, const char *name,
+                       struct record_lines *out);
+/** NULL when there is none. */
+struct record_line *record_lines_find(const struct record_lines *lines, uint64_t id);
+void record_lines_default(struct kt_ctx *ctx, const struct schema_field *field,
+                          struct kt_map *record);
+msgpack_object record_lines_merge(struct kt_ctx *ctx, const struct schema_field *field,
+                                  const msgpack_object *old, const msgpack_object *lines);
+/** New lines get ids that no line of the document ever had. */
+enum kt_status record_lines_number(struct kt_ctx *ctx, const struct schema_field *field,
+                                   const msgpack_object *old, struct kt_map *record);
+
+/** fit.c: amounts get the digits of their currency, quantities at most those of their unit. What
+ *  is as in `old` stays. */
+enum kt_status record_fit(struct kt_ctx *ctx, const struct schema_entity *entity,
+                          const msgpack_object *old, struct kt_map *record);
+/** A value that is not of a record yet, such as a computed one: money by its record's currency. */
+enum kt_status record_fit_one(struct kt_ctx *ctx, const struct schema_field *field,
+                              const msgpack_object *record, msgpack_object *value);
+/** `value` becomes `number` in canonical form, with `least` to `most` digits after the point.
+ *  check.c */
+enum kt_status record_fit_decimal(struct kt_ctx *ctx, const char *path, struct kt_decimal number,
+                                  int least, int most, msgpack_object *value);
+
+/** compute.c: fields that the module's code computes: stored ones, set in the record. */
+enum kt_status record_compute(struct kt_ctx *ctx, const struct schema_entity *entity,
+                              struct kt_map *record);
 
 /** show.c: a stored record appended to ctx->reply as the present user may see it; `fields` is the
  *  list of those asked for, or NULL. */

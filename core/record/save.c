@@ -1,8 +1,8 @@
 /* Create, update, archive, transition: the one way data changes, but for deletion (delete.c).
  *
- * Order of a save: input check, defaults and merge, C hook, before-rules, C hook again when rules
- * changed something, final check, then storage (unique keys and indexes, bytes, totals, history),
- * then the after-hook, the event with its handlers, and the after-rules. */
+ * Order of a save: input check, defaults and merge, C hook and computed fields, before-rules, both
+ * again when rules changed something, final check, then storage (unique keys and indexes, bytes,
+ * totals, history), then the after-hook, the event with its handlers, and the after-rules. */
 #include <string.h>
 
 #include "record/journal.h"
@@ -17,6 +17,9 @@ enum kt_status record_enter(struct kt_ctx *ctx, const struct schema_entity *enti
     if (ctx->save_depth >= RECORD_SAVE_DEPTH)
         return kt_fail(ctx, KT_TOO_LARGE, NULL, "saving %s sets off saves without end",
                        "保存 %s 引发无休止的连锁保存", entity->name);
+    if (ctx->computing)
+        return kt_fail(ctx, KT_INTERNAL, NULL, "computing a field tried to change %s",
+                       "计算字段时试图更改 %s", entity->name);
     KT_TRY(context_check_memory(ctx));
     ctx->save_depth++;
     return KT_OK;
@@ -56,19 +59,26 @@ enum kt_status record_check_may_change(struct kt_ctx *ctx, const struct schema_e
     return KT_OK;
 }
 
-/* C hook, rules, C hook again if rules changed something, final check. */
+/* The module's own code: its hook, then its computed fields. */
+static enum kt_status prepare(struct kt_ctx *ctx, const struct record_step *step,
+                              struct kt_map *record)
+{
+    const struct kt_entity *decl = step->entity->decl;
+    if (decl->before_save)
+        KT_TRY(decl->before_save(ctx, step->old, record));
+    return record_compute(ctx, step->entity, record);
+}
+
+/* The module, rules, the module again if rules changed something, final check. */
 static enum kt_status settle(struct kt_ctx *ctx, const struct record_step *step,
                              struct kt_map *record)
 {
-    const struct kt_entity *decl = step->entity->decl;
     bool changed = false;
-    if (decl->before_save)
-        KT_TRY(decl->before_save(ctx, step->old, record));
+    KT_TRY(prepare(ctx, step, record));
     KT_TRY(ctx->host->rules_before(ctx, step, record, &changed));
     if (changed) {
         KT_TRY(record_final_check(ctx, step->entity, step->old, record));
-        if (decl->before_save)
-            KT_TRY(decl->before_save(ctx, step->old, record));
+        KT_TRY(prepare(ctx, step, record));
     }
     KT_TRY(record_final_check(ctx, step->entity, step->old, record));
     return record_finish(ctx, step->entity, step->old, record);
@@ -181,6 +191,8 @@ static enum kt_status update(struct kt_ctx *ctx, const struct schema_entity *ent
     KT_TRY(record_input_check(ctx, entity, values, by, false, &changes));
     KT_TRY(record_input_merge(ctx, entity, step.old, changes, &record));
     KT_TRY(record_input_targets(ctx, entity, step.old, record, by));
+    if (by != RECORD_BY_SERVER)
+        KT_TRY(record_check_frozen(ctx, entity, step.old, &record->object));
     return save(ctx, &step, id, record, "updated");
 }
 

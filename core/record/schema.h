@@ -12,16 +12,22 @@
 #include "kontor/plugin.h"
 #include "store/store.h"
 
+/** Most digits that ISO 4217 gives a currency. */
+#define SCHEMA_CURRENCY_DIGITS 4
+
 struct schema_entity;
 
 struct schema_field {
     const struct kt_field *decl;
-    const struct schema_entity *target; /**< KT_REF; NULL when no module has it. */
+    const struct schema_entity *target; /**< KT_REF, KT_REFS; NULL when no module has it. */
     struct schema_field *lines;         /**< KT_LINES. */
     size_t line_count;
     uint32_t max_length;
     int digits; /**< Most digits after the point. */
     int min_digits;
+    const struct schema_field *currency;    /**< Of the record: names the money's currency. */
+    const struct schema_field *unit;        /**< Beside it: names the quantity's unit ... */
+    const struct schema_field *unit_digits; /**< ... and of the unit's record: most digits. */
 };
 
 /** A field, or a field of each line. */
@@ -37,7 +43,7 @@ struct schema_index {
     struct schema_path paths[KT_GROUP_FIELDS];
     size_t path_count;
     bool unique;
-    bool many; /**< Over lines or tags: several keys for one record. */
+    bool many; /**< Over lines, tags or KT_REFS: several keys for one record. */
 };
 
 enum schema_cut { SCHEMA_WHOLE, SCHEMA_MONTH, SCHEMA_YEAR };
@@ -71,6 +77,10 @@ struct schema_entity {
     const struct schema_field *title;
     bool has_files;  /**< Some field is KT_FILE. */
     bool searchable; /**< Some field is KT_SEARCHABLE. */
+    bool fits;       /**< Some field's digits depend on another one. */
+    bool computes;   /**< Some stored field is computed, */
+    bool reads;      /**< some when it is read. */
+    bool freezes;    /**< Some field is frozen in a state. */
     struct schema_index *indexes;
     size_t index_count;
     const struct schema_total **totals;
@@ -115,6 +125,10 @@ const struct schema_field *schema_line_field(const struct schema_field *lines, c
 const struct schema_total *schema_total(const struct schema *schema, const char *name);
 /** "field" or "lines.field". */
 bool schema_path(const struct schema_entity *entity, const char *name, struct schema_path *out);
+/** Does it hold a list of plain values, tags or ids? Each has its own key in an index. */
+bool schema_field_is_list(const struct schema_field *field);
+/** Do clients only read it? */
+bool schema_field_is_readonly(const struct kt_field *decl);
 /** Is it a reference whose module sleeps? Then clients cannot write it. */
 bool schema_field_sleeps(const struct schema_field *field);
 const struct kt_state *schema_state(const struct schema_entity *entity,

@@ -1,12 +1,15 @@
 /* How a stored record is shown to who asked. It goes from the store to the reply as it is; only
- * when the answer differs from what is stored (single fields were asked for, something is masked)
- * is it taken apart. */
+ * when the answer differs from what is stored (single fields were asked for, some are computed or
+ * masked) is it taken apart. */
 #include <string.h>
 
 #include "record/record_internal.h"
 
+/* NULL asks for all. */
 static bool wanted(const msgpack_object *fields, const msgpack_object *key)
 {
+    if (!fields)
+        return true;
     for (uint32_t i = 0; i < fields->via.array.size; i++)
         if (kt_equal(&fields->via.array.ptr[i], key))
             return true;
@@ -32,8 +35,26 @@ enum kt_status record_show_check(struct kt_ctx *ctx, const struct schema_entity 
     return KT_OK;
 }
 
-static msgpack_object choose(struct kt_ctx *ctx, const msgpack_object *record,
-                             const msgpack_object *fields)
+/* Fields that are computed when read come after those that are stored. */
+static enum kt_status add_computed(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                   const msgpack_object *record, const msgpack_object *fields,
+                                   struct kt_map *out)
+{
+    for (size_t i = 0; entity->reads && i < entity->field_count; i++) {
+        const struct schema_field *field = &entity->fields[i];
+        msgpack_object name = kt_text(field->decl->name), value;
+        if (!(field->decl->flags & KT_ON_READ) || !wanted(fields, &name))
+            continue;
+        KT_TRY(record_compute_read(ctx, field, record, &value));
+        if (value.type != MSGPACK_OBJECT_NIL)
+            kt_map_set(out, field->decl->name, value);
+    }
+    return KT_OK;
+}
+
+static enum kt_status choose(struct kt_ctx *ctx, const struct schema_entity *entity,
+                             const msgpack_object *record, const msgpack_object *fields,
+                             msgpack_object *out)
 {
     struct kt_map *some = kt_map_new(ctx);
     for (uint32_t i = 0; i < record->via.map.size; i++)
@@ -42,23 +63,24 @@ static msgpack_object choose(struct kt_ctx *ctx, const msgpack_object *record,
                        kt_format(ctx, "%.*s", (int)record->via.map.ptr[i].key.via.str.size,
                                  record->via.map.ptr[i].key.via.str.ptr),
                        record->via.map.ptr[i].val);
-    return some->object;
+    KT_TRY(add_computed(ctx, entity, record, fields, some));
+    *out = some->object;
+    return KT_OK;
 }
 
 enum kt_status record_show(struct kt_ctx *ctx, const struct schema_entity *entity,
                            struct store_slice bytes, const msgpack_object *fields)
 {
-    msgpack_object record;
+    msgpack_object record, shown;
     msgpack_packer packer;
-    if (!fields && !record_masks(ctx, entity)) {
+    if (!fields && !entity->reads && !record_masks(ctx, entity)) {
         msgpack_sbuffer_write(&ctx->reply, bytes.at, bytes.size);
         return KT_OK;
     }
     KT_TRY(context_unpack(ctx, bytes.at, bytes.size, false, &record));
-    if (fields)
-        record = choose(ctx, &record, fields);
-    record = record_mask(ctx, entity, &record);
+    KT_TRY(choose(ctx, entity, &record, fields, &shown));
+    shown = record_mask(ctx, entity, &shown);
     msgpack_packer_init(&packer, &ctx->reply, msgpack_sbuffer_write);
-    msgpack_pack_object(&packer, record);
+    msgpack_pack_object(&packer, shown);
     return context_check_memory(ctx);
 }

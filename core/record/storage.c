@@ -173,8 +173,9 @@ void record_pack_value(msgpack_packer *packer, const struct schema_field *field,
 void record_pack(msgpack_packer *packer, const struct schema_entity *entity, uint64_t id,
                  const msgpack_object *record)
 {
+    const msgpack_object *last_line = kt_get(record, "last_line");
     bool archived = kt_get_bool(record, "archived");
-    size_t count = 2u + archived;
+    size_t count = 2u + archived + (last_line != NULL);
     for (size_t i = 0; i < entity->field_count; i++)
         count += is_stored(record, entity->fields[i].decl->name);
     msgpack_pack_map(packer, count);
@@ -185,6 +186,10 @@ void record_pack(msgpack_packer *packer, const struct schema_entity *entity, uin
     if (archived) { /* Third, where record_is_archived looks for it. */
         msgpack_pack_str_with_body(packer, "archived", 8);
         msgpack_pack_true(packer);
+    }
+    if (last_line) {
+        msgpack_pack_str_with_body(packer, "last_line", 9);
+        msgpack_pack_object(packer, *last_line);
     }
     for (size_t i = 0; i < entity->field_count; i++) {
         const char *name = entity->fields[i].decl->name;

@@ -7,32 +7,6 @@
 #include "record/journal.h"
 #include "record/record_internal.h"
 
-struct deltas {
-    struct record_share *at;
-    size_t count;
-    size_t capacity;
-};
-
-static struct record_share *find_delta(struct kt_ctx *ctx, struct deltas *deltas,
-                                       const struct key *key)
-{
-    for (size_t i = deltas->count; i-- > 0;)
-        if (deltas->at[i].key.size == key->size &&
-            memcmp(deltas->at[i].key.bytes, key->bytes, key->size) == 0)
-            return &deltas->at[i];
-    if (deltas->count == deltas->capacity) {
-        size_t grown = deltas->capacity ? deltas->capacity * 2 : 4;
-        struct record_share *wider = kt_alloc(ctx, sizeof(*wider) * grown);
-        if (deltas->count)
-            memcpy(wider, deltas->at, sizeof(*wider) * deltas->count);
-        deltas->at = wider;
-        deltas->capacity = grown;
-    }
-    struct record_share *delta = &deltas->at[deltas->count++];
-    delta->key = *key;
-    return delta;
-}
-
 static void add_group(struct key *key, const struct schema_path *path, enum schema_cut cut,
                       const msgpack_object *value)
 {
@@ -108,14 +82,6 @@ void record_total_shares(struct kt_ctx *ctx, const struct schema_total *total,
     }
 }
 
-static void add_share(struct kt_ctx *ctx, void *argument, const struct record_share *share)
-{
-    struct record_share *delta = find_delta(ctx, argument, &share->key);
-    delta->count += share->count;
-    for (size_t i = 0; i < KT_MEASURES; i++)
-        delta->measures[i] = kt_decimal_add(delta->measures[i], share->measures[i]);
-}
-
 enum kt_status record_total_numbers(struct kt_ctx *ctx, const struct schema_total *total,
                                     struct store_slice bytes, struct kt_total_row *row)
 {
@@ -134,7 +100,7 @@ enum kt_status record_total_numbers(struct kt_ctx *ctx, const struct schema_tota
 }
 
 static enum kt_status write_row(struct kt_ctx *ctx, const struct schema_total *total,
-                                const struct key *key, const struct kt_total_row *row)
+                                struct store_slice key, const struct kt_total_row *row)
 {
     bool empty = row->count == 0;
     msgpack_sbuffer buffer;
@@ -156,10 +122,9 @@ static enum kt_status write_row(struct kt_ctx *ctx, const struct schema_total *t
         status = kt_fail(ctx, KT_INVALID, NULL, "the total %s would have more than 38 digits",
                          "汇总 %s 将超过 38 位数字", total->decl->name);
     else if (empty)
-        status = store_del(ctx->txn, key_slice(key));
+        status = store_del(ctx->txn, key);
     else
-        status =
-            store_put(ctx->txn, key_slice(key), (struct store_slice){buffer.data, buffer.size});
+        status = store_put(ctx->txn, key, (struct store_slice){buffer.data, buffer.size});
     msgpack_sbuffer_destroy(&buffer);
     if (status == KT_NOT_FOUND || status == KT_OK || broken)
         return broken ? status : KT_OK;
@@ -176,39 +141,60 @@ bool record_share_is_empty(const struct schema_total *total, const struct record
 }
 
 static enum kt_status apply(struct kt_ctx *ctx, const struct schema_total *total,
-                            const struct record_share *delta)
+                            const struct total_sum *delta)
 {
     struct kt_total_row row = {0};
-    struct store_slice bytes;
-    if (record_share_is_empty(total, delta))
+    struct store_slice key = {delta->key, delta->size}, bytes;
+    struct record_share share = {.count = delta->count};
+    memcpy(share.measures, delta->measures, sizeof(share.measures));
+    if (record_share_is_empty(total, &share))
         return KT_OK;
-    if (delta->key.overflow)
-        return kt_fail(ctx, KT_INVALID, NULL, "the group values of total %s are too long",
-                       "汇总 %s 的分组值过长", total->decl->name);
-    enum kt_status status = store_get(ctx->txn, key_slice(&delta->key), &bytes);
+    enum kt_status status = store_get(ctx->txn, key, &bytes);
     if (status == KT_OK)
         KT_TRY(record_total_numbers(ctx, total, bytes, &row));
     else if (status != KT_NOT_FOUND)
         return record_store_failed(ctx, status);
     if (ctx->journal)
-        journal_note_total(ctx, total, key_slice(&delta->key),
-                           status == KT_OK ? bytes : (struct store_slice){0});
+        journal_note_total(ctx, total, key, status == KT_OK ? bytes : (struct store_slice){0});
     row.count += delta->count;
     for (size_t i = 0; i < total->decl->measure_count; i++)
         row.measures[i] = kt_decimal_add(row.measures[i], delta->measures[i]);
-    return write_row(ctx, total, &delta->key, &row);
+    return write_row(ctx, total, key, &row);
+}
+
+struct change {
+    struct total_table sums;
+    bool overflow; /**< Some group values make no key. */
+};
+
+static void add_share(struct kt_ctx *ctx, void *argument, const struct record_share *share)
+{
+    struct change *change = argument;
+    change->overflow = change->overflow || share->key.overflow;
+    total_table_add(ctx, &change->sums, share);
+}
+
+static enum kt_status apply_all(struct kt_ctx *ctx, const struct schema_total *total,
+                                const struct change *change)
+{
+    if (change->overflow)
+        return kt_fail(ctx, KT_INVALID, NULL, "the group values of total %s are too long",
+                       "汇总 %s 的分组值过长", total->decl->name);
+    for (size_t i = 0; i < change->sums.places; i++)
+        if (change->sums.rows[i].key)
+            KT_TRY(apply(ctx, total, &change->sums.rows[i]));
+    return KT_OK;
 }
 
 static enum kt_status change_one(struct kt_ctx *ctx, const struct schema_total *total,
                                  const msgpack_object *old, const msgpack_object *record)
 {
-    struct deltas deltas = {0};
-    record_total_shares(ctx, total, old, -1, add_share, &deltas);
-    record_total_shares(ctx, total, record, 1, add_share, &deltas);
-    KT_TRY(context_check_memory(ctx));
-    for (size_t i = 0; i < deltas.count; i++)
-        KT_TRY(apply(ctx, total, &deltas.at[i]));
-    return KT_OK;
+    struct change change = {.sums = {.total = total}};
+    record_total_shares(ctx, total, old, -1, add_share, &change);
+    record_total_shares(ctx, total, record, 1, add_share, &change);
+    enum kt_status status = apply_all(ctx, total, &change);
+    total_table_free(&change.sums);
+    return status;
 }
 
 enum kt_status record_total_change(struct kt_ctx *ctx, const struct schema_entity *entity,

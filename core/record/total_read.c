@@ -76,19 +76,41 @@ enum kt_status record_total_row(struct kt_ctx *ctx, const struct schema_total *t
     return record_total_numbers(ctx, total, bytes, out);
 }
 
+/* Digits of money with a currency of its own: those of the currency that the total groups by. Of
+ * sums over several currencies there is no telling; they get the company's. */
+static int currency_digits(const struct kt_ctx *ctx, const struct schema_total *total,
+                           const struct schema_field *currency, const struct kt_total_row *row)
+{
+    for (size_t i = 0; i < total->by_count; i++) {
+        const msgpack_object *code = &row->by[i];
+        char text[4] = "";
+        if (total->legs[0].by[i].field != currency || code->type != MSGPACK_OBJECT_STR ||
+            code->via.str.size != 3)
+            continue;
+        memcpy(text, code->via.str.ptr, 3);
+        int digits = kt_currency_minor_units(text);
+        if (digits >= 0)
+            return digits;
+    }
+    return ctx->schema->currency_digits;
+}
+
 /* Stored without trailing zeros; shown with the digits of what was added up: money as 330.00. */
-static void show_digits(const struct schema_total *total, struct kt_total_row *row)
+static void show_digits(const struct kt_ctx *ctx, const struct schema_total *total,
+                        struct kt_total_row *row)
 {
     for (size_t m = 0; m < total->decl->measure_count; m++) {
-        int digits = 0;
+        int most = 0;
         for (size_t l = 0; l < total->decl->leg_count; l++) {
             const struct schema_path *path = &total->legs[l].measures[m];
             const struct schema_field *field = path->line ? path->line : path->field;
-            if (field && field->min_digits > digits)
-                digits = field->min_digits;
+            int digits = !field            ? 0
+                         : field->currency ? currency_digits(ctx, total, field->currency, row)
+                                           : field->min_digits;
+            most = digits > most ? digits : most;
         }
-        if (row->measures[m].scale < digits)
-            row->measures[m] = kt_decimal_round(row->measures[m], digits);
+        if (row->measures[m].scale < most)
+            row->measures[m] = kt_decimal_round(row->measures[m], most);
     }
 }
 
@@ -100,7 +122,7 @@ enum kt_status record_total_shown(struct kt_ctx *ctx, const struct schema_total 
     KT_TRY(record_total_group(ctx, total, key, out));
     if (bytes.at)
         KT_TRY(record_total_numbers(ctx, total, bytes, out));
-    show_digits(total, out);
+    show_digits(ctx, total, out);
     return KT_OK;
 }
 
@@ -137,7 +159,7 @@ enum kt_status kt_total_get(struct kt_ctx *ctx, const char *name, const msgpack_
     KT_TRY(record_total_since(ctx, total, &since));
     if (since)
         add_since(total_table_find(&since->table, key.bytes, key.size), out);
-    show_digits(total, out);
+    show_digits(ctx, total, out);
     return KT_OK;
 }
 
@@ -166,7 +188,7 @@ static enum kt_status give_row(struct row_walk *walk, struct kt_total_row *row)
 {
     if (walk->since && says_nothing(walk->total, row))
         return KT_OK;
-    show_digits(walk->total, row);
+    show_digits(walk->ctx, walk->total, row);
     KT_TRY(walk->each(walk->ctx, walk->argument, row));
     return context_check_memory(walk->ctx);
 }
@@ -299,7 +321,7 @@ enum kt_status kt_total_sum(struct kt_ctx *ctx, const char *name, const msgpack_
         out->by[i] = i < prefix_count ? prefix[i] : kt_nil();
     begin_prefix(total, prefix, prefix_count, &key);
     KT_TRY(each_row(ctx, total, &key, sum_up, out));
-    show_digits(total, out);
+    show_digits(ctx, total, out);
     return KT_OK;
 }
 

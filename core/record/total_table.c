@@ -35,7 +35,7 @@ static struct total_sum *find_place(const struct total_table *table, const uint8
 static void grow(struct total_table *table)
 {
     struct total_table wider = {.total = table->total, .taken = table->taken};
-    wider.places = table->places ? table->places * 2 : 256;
+    wider.places = table->places ? table->places * 2 : 8;
     wider.rows = must(calloc(wider.places, sizeof(*wider.rows)));
     for (size_t i = 0; i < table->places; i++)
         if (table->rows[i].key)

@@ -116,9 +116,8 @@ static void check_key(struct verify *verify, const struct schema_index *index, u
 }
 
 static void check_reference(struct verify *verify, const struct schema_entity *entity, uint64_t id,
-                            const struct schema_field *field, const msgpack_object *holder)
+                            const struct schema_field *field, uint64_t target)
 {
-    uint64_t target = kt_get_id(holder, field->decl->name);
     if (!target || !field->target)
         return;
     verify->references++;
@@ -135,11 +134,14 @@ static void check_references(struct verify *verify, const struct schema_entity *
         const struct schema_field *field = &entity->fields[i];
         const char *name = field->decl->name;
         if (field->decl->type == KT_REF)
-            check_reference(verify, entity, id, field, record);
+            check_reference(verify, entity, id, field, kt_get_id(record, name));
+        for (size_t r = 0; field->decl->type == KT_REFS && r < kt_count(record, name); r++)
+            check_reference(verify, entity, id, field, kt_at(record, name, r)->via.u64);
         for (size_t l = 0; field->line_count && l < kt_count(record, name); l++)
             for (size_t p = 0; p < field->line_count; p++)
                 if (field->lines[p].decl->type == KT_REF)
-                    check_reference(verify, entity, id, &field->lines[p], kt_at(record, name, l));
+                    check_reference(verify, entity, id, &field->lines[p],
+                                    kt_get_id(kt_at(record, name, l), field->lines[p].decl->name));
     }
 }
 

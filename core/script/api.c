@@ -21,22 +21,6 @@ static struct script_call *begin(lua_State *lua)
     return call;
 }
 
-/* What the engine answered. Success with an error left behind means that somebody further down went
- * another way; it must not stick to whatever fails later. */
-static void end(lua_State *lua, enum kt_status status)
-{
-    struct kt_ctx *ctx = script_call_of(script_of(lua))->ctx;
-    script_hook_adjust(script_of(lua));
-    if (status != KT_OK) {
-        if (ctx->error.status == KT_OK)
-            (void)kt_fail(ctx, status, NULL, "the rule's call failed", "规则调用失败");
-        script_stop(lua);
-    }
-    if (ctx->error.status != KT_OK)
-        context_forgive(ctx);
-    script_check_arena(lua);
-}
-
 static void push_found(lua_State *lua, struct script_call *call, const char *name,
                        const msgpack_object *value)
 {
@@ -62,7 +46,7 @@ static int get(lua_State *lua)
     const char *entity = luaL_checkstring(lua, 1);
     uint64_t id = check_id(lua, 2);
     const msgpack_object *found = NULL;
-    end(lua, kt_record_get(call->ctx, entity, id, &found));
+    script_check_call(lua, kt_record_get(call->ctx, entity, id, &found));
     push_found(lua, call, entity, found);
     return 1;
 }
@@ -75,7 +59,8 @@ static int find(lua_State *lua)
     const char *field = luaL_checkstring(lua, 2);
     const msgpack_object *found = NULL;
     luaL_argcheck(lua, lua_gettop(lua) >= 3, 3, "the value is missing");
-    end(lua, kt_record_find(call->ctx, entity, field, script_take_value(lua, 3, false), &found));
+    script_check_call(
+        lua, kt_record_find(call->ctx, entity, field, script_take_value(lua, 3, false), &found));
     if (found && !lua_isnil(lua, 3))
         push_found(lua, call, entity, found);
     else
@@ -145,7 +130,7 @@ static int search(lua_State *lua)
     lua_settop(lua, 3);
     take_where(lua, call->ctx, &query);
     take_search_options(lua, &query);
-    end(lua, kt_record_search(call->ctx, &query, &found, &count));
+    script_check_call(lua, kt_record_search(call->ctx, &query, &found, &count));
     lua_createtable(lua, (int)count, 0);
     for (size_t i = 0; i < count; i++) {
         push_found(lua, call, query.entity, found[i]);
@@ -168,9 +153,9 @@ static int total(lua_State *lua)
         by[i] = script_take_value(lua, i + 2, false);
     const struct schema_total *declared = schema_total(ctx->schema, name);
     if (declared && (size_t)by_count == declared->by_count)
-        end(lua, kt_total_get(ctx, name, by, (size_t)by_count, &row));
+        script_check_call(lua, kt_total_get(ctx, name, by, (size_t)by_count, &row));
     else
-        end(lua, kt_total_sum(ctx, name, by, (size_t)by_count, &row));
+        script_check_call(lua, kt_total_sum(ctx, name, by, (size_t)by_count, &row));
     if (!declared)
         luaL_error(lua, "there is no total %s", name);
     const char *what = lua_pushfstring(lua, "total %s", name);
@@ -202,7 +187,7 @@ static int create(lua_State *lua)
     const char *entity = luaL_checkstring(lua, 1);
     uint64_t id = 0;
     struct kt_map *values = take_values(lua, call->ctx, 2);
-    end(lua, kt_record_create(call->ctx, entity, values, &id));
+    script_check_call(lua, kt_record_create(call->ctx, entity, values, &id));
     lua_pushinteger(lua, (lua_Integer)id);
     return 1;
 }
@@ -227,7 +212,7 @@ static int update(lua_State *lua)
     uint64_t id = check_id(lua, 2);
     check_not_being_saved(lua, entity, id);
     struct kt_map *values = take_values(lua, call->ctx, 3);
-    end(lua, kt_record_update(call->ctx, entity, id, values));
+    script_check_call(lua, kt_record_update(call->ctx, entity, id, values));
     return 0;
 }
 
@@ -277,7 +262,7 @@ static int setting(lua_State *lua)
     struct script_call *call = begin(lua);
     lua_settop(lua, 2);
     const char *value = kt_setting(call->ctx, luaL_checkstring(lua, 1), NULL);
-    end(lua, KT_OK);
+    script_check_call(lua, KT_OK);
     if (value)
         lua_pushstring(lua, value);
     return 1;

@@ -153,10 +153,13 @@ static int to_text(lua_State *lua)
 
 static int round_to(lua_State *lua)
 {
+    static const char *const modes[] = {"half_away", "half_even", "half_down", "up",
+                                        "down",      "ceiling",   "floor",     NULL};
     lua_Integer digits = luaL_optinteger(lua, 2, 0);
     luaL_argcheck(lua, digits >= 0 && digits <= KT_DECIMAL_SCALE_MAX, 2,
                   "0 to 18 digits after the point");
-    script_push_decimal(lua, kt_decimal_round(self(lua), (int)digits));
+    int mode = luaL_checkoption(lua, 3, modes[KT_ROUND_HALF_AWAY], modes);
+    script_push_decimal(lua, kt_decimal_round_by(self(lua), (int)digits, (enum kt_rounding)mode));
     return 1;
 }
 

@@ -7,7 +7,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
-#include "record/context.h"
+#include "record/record.h"
 #include "script/script_internal.h"
 
 #define RECORD "record"
@@ -143,9 +143,34 @@ static const struct kt_field *check_field(lua_State *lua, const struct record_pr
 
 /* --- Reading --- */
 
+static const struct schema_field *schema_of(const struct record_proxy *proxy,
+                                            const struct kt_field *field)
+{
+    const struct schema_entity *entity = proxy->record->entity;
+    if (!proxy->field)
+        return &entity->fields[field - entity->decl->fields.at];
+    return &entity->fields[proxy->field - entity->decl->fields.at]
+                .lines[field - proxy->field->lines.at];
+}
+
+static void push_computed(lua_State *lua, const struct record_proxy *proxy,
+                          const struct kt_field *field)
+{
+    struct kt_ctx *ctx = script_call_of(script_of(lua))->ctx;
+    msgpack_object value;
+    script_charge(lua, SCRIPT_CALL_STEPS);
+    script_check_call(lua,
+                      record_compute_read(ctx, schema_of(proxy, field), map_of(proxy), &value));
+    script_push_field(lua, field, &value);
+}
+
 static void push_member(lua_State *lua, const struct record_proxy *proxy,
                         const struct kt_field *field)
 {
+    if (field->flags & KT_ON_READ) {
+        push_computed(lua, proxy, field);
+        return;
+    }
     if (field->type == KT_LINES && !proxy->field)
         push_proxy(lua, LINES, proxy->record, field, 0);
     else
@@ -175,7 +200,8 @@ static int next_field(lua_State *lua)
     struct kt_fields fields = fields_of(proxy);
     const msgpack_object *map = map_of(proxy);
     lua_Integer at = lua_tointeger(lua, lua_upvalueindex(1));
-    while (at < (lua_Integer)fields.count && !kt_has(map, fields.at[at].name))
+    while (at < (lua_Integer)fields.count && !kt_has(map, fields.at[at].name) &&
+           !(fields.at[at].flags & KT_ON_READ))
         at++;
     if (at >= (lua_Integer)fields.count)
         return 0;
@@ -209,22 +235,12 @@ static int record_text(lua_State *lua)
 
 /* --- Writing --- */
 
-static const struct schema_field *schema_of(const struct record_proxy *proxy,
-                                            const struct kt_field *field)
-{
-    const struct schema_entity *entity = proxy->record->entity;
-    if (!proxy->field)
-        return &entity->fields[field - entity->decl->fields.at];
-    return &entity->fields[proxy->field - entity->decl->fields.at]
-                .lines[field - proxy->field->lines.at];
-}
-
 static void check_may_write(lua_State *lua, const struct record_proxy *proxy,
                             const struct kt_field *field, const char *path)
 {
     if (field->type == KT_STATE)
         luaL_error(lua, "%s changes only by transitions", path);
-    if (field->flags & KT_READONLY)
+    if (schema_field_is_readonly(field))
         luaL_error(lua, "%s is read-only", path);
     if (field->type == KT_LINES)
         luaL_error(lua,

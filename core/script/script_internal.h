@@ -115,6 +115,10 @@ void script_charge(lua_State *lua, int64_t steps);
 void script_check_running(lua_State *lua);
 /** The present call has failed, ctx->error says why: leave it, whatever tries to catch. */
 _Noreturn void script_stop(lua_State *lua);
+/** After a call into the engine: stops when it failed. Success with an error left behind means that
+ *  somebody further down went another way; it is forgotten, or it would stick to whatever fails
+ *  later. */
+void script_check_call(lua_State *lua, enum kt_status status);
 
 /** --- declare.c --- */
 /** rule{...}. */

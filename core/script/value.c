@@ -15,6 +15,20 @@ void script_check_arena(lua_State *lua)
         script_stop(lua);
 }
 
+void script_check_call(lua_State *lua, enum kt_status status)
+{
+    struct kt_ctx *ctx = script_call_of(script_of(lua))->ctx;
+    script_hook_adjust(script_of(lua));
+    if (status != KT_OK) {
+        if (ctx->error.status == KT_OK)
+            (void)kt_fail(ctx, status, NULL, "the rule's call failed", "规则调用失败");
+        script_stop(lua);
+    }
+    if (ctx->error.status != KT_OK)
+        context_forgive(ctx);
+    script_check_arena(lua);
+}
+
 void script_check_alive(lua_State *lua, unsigned depth, uint64_t serial)
 {
     const struct script_set *set = script_of(lua);
@@ -176,6 +190,17 @@ static msgpack_object take_tags(lua_State *lua, int index, const char *path)
     return value;
 }
 
+static msgpack_object take_ids(lua_State *lua, int index, const char *path)
+{
+    msgpack_object value = script_take_value(lua, index, false);
+    bool ids = value.type == MSGPACK_OBJECT_ARRAY;
+    for (uint32_t i = 0; ids && i < value.via.array.size; i++)
+        ids = value.via.array.ptr[i].type == MSGPACK_OBJECT_POSITIVE_INTEGER;
+    if (!ids)
+        wrong(lua, index, path, "a list of ids");
+    return value;
+}
+
 static msgpack_object take_whole(lua_State *lua, int index, const struct kt_field *field,
                                  const char *path)
 {
@@ -214,8 +239,9 @@ msgpack_object script_take_field(lua_State *lua, int index, const struct kt_fiel
         return take_date(lua, index, path);
     case KT_TAGS:
         return take_tags(lua, index, path);
-    case KT_JSON:
     case KT_REFS:
+        return take_ids(lua, index, path);
+    case KT_JSON:
         return script_take_value(lua, index, false);
     case KT_FILE:
     case KT_INSTANT:
@@ -250,7 +276,7 @@ void script_push_field(lua_State *lua, const struct kt_field *field, const msgpa
 {
     static const msgpack_object empty_list = {.type = MSGPACK_OBJECT_ARRAY};
     bool empty = !value || value->type == MSGPACK_OBJECT_NIL;
-    if (empty && field->type == KT_TAGS)
+    if (empty && (field->type == KT_TAGS || field->type == KT_REFS))
         script_push_value(lua, &empty_list);
     else if (empty)
         lua_pushnil(lua);

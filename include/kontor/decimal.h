@@ -67,6 +67,24 @@ KT_EXPORT struct kt_decimal kt_decimal_mul_div(struct kt_decimal a, struct kt_de
 /** To `scale` digits: rounds when there are more, pads with zeros when there are fewer. */
 KT_EXPORT struct kt_decimal kt_decimal_round(struct kt_decimal value, int scale);
 
+/** Other ways to round than half away from zero, for laws and contracts that ask for one. In
+ *  brackets the name in IEEE 754-2019 or Python's decimal. */
+enum kt_rounding {
+    KT_ROUND_HALF_AWAY, /**< To the nearest, halves away from zero (TiesToAway). */
+    KT_ROUND_HALF_EVEN, /**< Halves to the even digit, "banker's rounding" (TiesToEven). */
+    KT_ROUND_HALF_DOWN, /**< Halves towards zero (ROUND_HALF_DOWN). */
+    KT_ROUND_UP,        /**< Away from zero (ROUND_UP). */
+    KT_ROUND_DOWN,      /**< Cut off, towards zero (TowardZero). */
+    KT_ROUND_CEILING,   /**< To the larger number (TowardPositive). */
+    KT_ROUND_FLOOR,     /**< To the smaller number (TowardNegative). */
+};
+KT_EXPORT struct kt_decimal kt_decimal_round_by(struct kt_decimal value, int scale,
+                                                enum kt_rounding rounding);
+/** `a * b / c`, exact until the one rounding; a product has c = 1, a quotient b = 1. */
+KT_EXPORT struct kt_decimal kt_decimal_mul_div_by(struct kt_decimal a, struct kt_decimal b,
+                                                  struct kt_decimal c, int scale,
+                                                  enum kt_rounding rounding);
+
 /** Drop trailing zeros after the point, but keep at least `min_scale` digits; never adds any. */
 KT_EXPORT struct kt_decimal kt_decimal_trim(struct kt_decimal value, int min_scale);
 

@@ -60,7 +60,11 @@ static const struct kt_field customer_fields[] = {
      .label = {"Blocked", "已冻结"},
      .help = {"No new orders are confirmed.", "冻结后不能确认新订单"}},
     {.name = "tags", .type = KT_TAGS, .label = {"Tags", "标签"}},
-    {.name = "note", .type = KT_TEXT, .max_length = 10000, .label = {"Note", "备注"}},
+    {.name = "note",
+     .type = KT_TEXT,
+     .flags = KT_MULTILINE,
+     .max_length = 10000,
+     .label = {"Note", "备注"}},
 };
 
 static enum kt_status customer_before_save(struct kt_ctx *ctx, const msgpack_object *old,

@@ -38,7 +38,7 @@ static const struct kt_field address_fields[] = {
      .label = {"Addressee", "收件人"},
      .help = {"If it is not the party itself, e.g. a department.",
               "与往来单位名称不同时填写，如部门"}},
-    {.name = "street", .type = KT_TEXT, .label = {"Street", "街道"}},
+    {.name = "street", .type = KT_TEXT, .flags = KT_MULTILINE, .label = {"Street", "街道"}},
     {.name = "postal_code", .type = KT_TEXT, .max_length = 20, .label = {"Postal code", "邮编"}},
     {.name = "city", .type = KT_TEXT, .label = {"City", "城市"}},
     {.name = "region", .type = KT_TEXT, .label = {"State or province", "省份"}},
@@ -154,7 +154,11 @@ static const struct kt_field party_fields[] = {
      .label = {"Active", "启用"},
      .help = {"Switch off what is no longer dealt with; it stays in old documents.",
               "不再往来时停用，历史单据仍保留"}},
-    {.name = "note", .type = KT_TEXT, .max_length = 10000, .label = {"Note", "备注"}},
+    {.name = "note",
+     .type = KT_TEXT,
+     .flags = KT_MULTILINE,
+     .max_length = 10000,
+     .label = {"Note", "备注"}},
 };
 
 static enum kt_status check_email(struct kt_ctx *ctx, const char *field, const char *value)

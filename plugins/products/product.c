@@ -105,7 +105,17 @@ static const struct kt_field product_fields[] = {
      .type = KT_FILE,
      .label = {"Data sheet", "数据表"},
      .help = {"What the maker says of it, usually a PDF.", "制造商的技术资料，通常为 PDF"}},
-    {.name = "description", .type = KT_TEXT, .max_length = 10000, .label = {"Description", "描述"}},
+    {.name = "description",
+     .type = KT_TEXT,
+     .flags = KT_MULTILINE,
+     .max_length = 10000,
+     .label = {"Description", "描述"}},
+    {.name = "related",
+     .type = KT_REFS,
+     .to = "products.product",
+     .max_length = 50,
+     .label = {"Related products", "相关产品"},
+     .help = {"What is often bought with it, or instead of it.", "常一起购买或可替代的产品"}},
 };
 
 enum kt_status products_check_percent(struct kt_ctx *ctx, const msgpack_object *record,

@@ -2,6 +2,29 @@
  * is not a customer yet, so who it is may be written in words until there is a customer. */
 #include "sales.h"
 
+/* What the chance is worth today: value times probability. */
+static enum kt_status compute_weighted(struct kt_ctx *ctx, const msgpack_object *record,
+                                       msgpack_object *out)
+{
+    if (kt_has(record, "expected_value") && kt_has(record, "probability"))
+        *out = kt_decimal_value(ctx, kt_decimal_mul_div(kt_get_decimal(record, "expected_value"),
+                                                        kt_get_decimal(record, "probability"),
+                                                        kt_decimal_from_int(100),
+                                                        kt_currency_digits(ctx)));
+    return KT_OK;
+}
+
+static enum kt_status compute_days_left(struct kt_ctx *ctx, const msgpack_object *record,
+                                        msgpack_object *out)
+{
+    kt_date close;
+    bool open = !kt_is(record, "state", "won") && !kt_is(record, "state", "lost");
+    if (open && kt_get_date(record, "close_date", &close))
+        *out = kt_int((int64_t)close - kt_today(ctx));
+    return KT_OK;
+}
+
+static const char *const when_over[] = {"won", "lost"};
 static const struct kt_field opportunity_fields[] = {
     {.name = "number",
      .type = KT_TEXT,
@@ -43,18 +66,37 @@ static const struct kt_field opportunity_fields[] = {
     {.name = "expected_value",
      .type = KT_MONEY,
      .flags = KT_NONNEGATIVE,
+     .frozen = KT_LIST(when_over),
      .label = {"Expected value", "预计金额"}},
     {.name = "probability",
      .type = KT_DECIMAL,
      .flags = KT_NONNEGATIVE,
      .digits = 2,
+     .frozen = KT_LIST(when_over),
      .label = {"Probability %", "赢率 %"}},
+    {.name = "weighted_value",
+     .type = KT_MONEY,
+     .compute = compute_weighted,
+     .label = {"Weighted value", "加权金额"},
+     .help = {"Expected value times probability.", "预计金额乘以赢率"}},
     {.name = "close_date", .type = KT_DATE, .label = {"Expected close", "预计成交日期"}},
+    {.name = "days_left",
+     .type = KT_INT,
+     .flags = KT_ON_READ,
+     .compute = compute_days_left,
+     .label = {"Days left", "剩余天数"},
+     .help = {"Until the expected close, while it is open; below 0 it is late.",
+              "未结束商机距预计成交日期的天数，负数表示已逾期"}},
     {.name = "lost_reason",
      .type = KT_TEXT,
+     .flags = KT_MULTILINE,
      .max_length = 1000,
      .label = {"Reason lost", "输单原因"}},
-    {.name = "note", .type = KT_TEXT, .max_length = 10000, .label = {"Note", "备注"}},
+    {.name = "note",
+     .type = KT_TEXT,
+     .flags = KT_MULTILINE,
+     .max_length = 10000,
+     .label = {"Note", "备注"}},
 };
 
 static const struct kt_state opportunity_states[] = {
@@ -100,7 +142,7 @@ static enum kt_status opportunity_reopen(struct kt_ctx *ctx, struct kt_map *reco
 static const struct kt_field lose_params[] = {
     {.name = "reason",
      .type = KT_TEXT,
-     .flags = KT_REQUIRED,
+     .flags = KT_MULTILINE | KT_REQUIRED,
      .max_length = 1000,
      .label = {"Reason", "原因"}},
 };

@@ -491,11 +491,11 @@ class Import(Cli):
 
     def test_good_rows(self):
         # Byte order mark, CR LF, quotes, a reference by its code, a boolean, an empty cell.
-        file = self.write("good.csv", "\ufeffcode,name,price,uom,active,barcode\r\n"
-                          "G-1,\"Bolt \"\"M8\"\", steel\",12.50,kg,yes,\r\n"
-                          "G-2,\"two\r\nlines\",0.1,,no,471\r\n"
+        file = self.write("good.csv", "\ufeffcode,name,price,uom,active,barcode,description\r\n"
+                          "G-1,\"Bolt \"\"M8\"\", steel\",12.50,kg,yes,,\r\n"
+                          "G-2,Nut,0.1,,no,471,\"two\r\nlines\"\r\n"
                           "\r\n"
-                          "G-3,轴承,3,#1,,\r\n")
+                          "G-3,轴承,3,#1,,,\r\n")
         summary = self.imports(DONE, file)
         self.assert_counts(summary, rows=3, created=3, errors=[], file=file, dry_run=False,
                            entity="products.product")
@@ -503,8 +503,8 @@ class Import(Cli):
         kilogram = self.admin.find("products.uom", "code", "kg")["id"]
         self.assert_fields(there["G-1"], name='Bolt "M8", steel', price="12.50", uom=kilogram,
                            active=True, barcode=None)
-        self.assert_fields(there["G-2"], name="two\r\nlines", price="0.10", active=False,
-                           barcode="471")
+        self.assert_fields(there["G-2"], name="Nut", price="0.10", active=False,
+                           barcode="471", description="two\r\nlines")
         self.assert_fields(there["G-3"], name="轴承", uom=1, active=True)
 
     def test_key_updates(self):
@@ -520,18 +520,18 @@ class Import(Cli):
     def test_bad_rows_are_named_and_left_out(self):
         # Twenty rows, batches of six; wrong are the 4th, 5th, 12th and 20th. A cell of three
         # lines in the second row shifts all that follow by two.
-        rows = [[f"B-{number:02}", f"Part {number}", "1.50"] for number in range(1, 21)]
-        rows[1][1] = '"Part\n\n2"'
+        rows = [[f"B-{number:02}", f"Part {number}", "1.50", ""] for number in range(1, 21)]
+        rows[1][3] = '"One\n\ntwo"'
         rows[3][2] = "-1"
         rows[4][2] = "cheap"
         rows[11][0] = "B-01"
-        rows[19] = ["B-20", "too", "many", "cells"]
-        file = self.write("bad.csv", "code,name,price\n" + "".join(
+        rows[19] = ["B-20", "too", "many", "cells", "here"]
+        file = self.write("bad.csv", "code,name,price,description\n" + "".join(
             ",".join(row) + "\n" for row in rows))
         name = re.escape(file)
         summary = self.imports(REFUSED, file, "--batch", "6", says=(
             f"^{name} line 7: price: .", f"^{name} line 8: price: .", f"^{name} line 15: code: .",
-            f"^{name} line 23: 4 cells, but the header names 3$"))
+            f"^{name} line 23: 5 cells, but the header names 4$"))
         self.assert_counts(summary, rows=20, created=16, failed=4)
         self.assertEqual([(7, "price"), (8, "price"), (15, "code"), (23, None)],
                          [(error["line"], error.get("field")) for error in summary["errors"]])

@@ -40,6 +40,11 @@ static int scale(const char *word)
     return (int)strtol(word, NULL, 10);
 }
 
+static enum kt_rounding rounding(const char *word)
+{
+    return (enum kt_rounding)strtol(word, NULL, 10);
+}
+
 static void print(struct kt_decimal value, char end)
 {
     char text[KT_DECIMAL_TEXT_SIZE];
@@ -100,6 +105,12 @@ static void do_operation(const struct words *words)
         print(kt_decimal_mul_div(number(w[1]), number(w[2]), number(w[3]), scale(w[4])), '\n');
     else if (strcmp(name, "round") == 0 && words->count == 3)
         print(kt_decimal_round(number(w[1]), scale(w[2])), '\n');
+    else if (strcmp(name, "round_by") == 0 && words->count == 4)
+        print(kt_decimal_round_by(number(w[1]), scale(w[2]), rounding(w[3])), '\n');
+    else if (strcmp(name, "mul_div_by") == 0 && words->count == 6)
+        print(kt_decimal_mul_div_by(number(w[1]), number(w[2]), number(w[3]), scale(w[4]),
+                                    rounding(w[5])),
+              '\n');
     else if (strcmp(name, "trim") == 0 && words->count == 3)
         print(kt_decimal_trim(number(w[1]), scale(w[2])), '\n');
     else

@@ -11,6 +11,7 @@ edges: 38 digits, scale 18, zeros, halves. The seed is printed; the same seed gi
 import argparse
 import collections
 import decimal
+import fractions
 import os
 import random
 import re
@@ -29,6 +30,7 @@ CONTEXT = decimal.Context(prec=250, rounding=decimal.ROUND_HALF_UP, Emax=999999,
                           traps=[decimal.InvalidOperation, decimal.Overflow, decimal.Inexact])
 INEXACT = decimal.Context(prec=250, rounding=decimal.ROUND_HALF_UP)
 UNITS = [decimal.Decimal(1).scaleb(-scale) for scale in range(SCALE_MAX + 1)]
+HALF = fractions.Fraction(1, 2)
 INVALID = "invalid"
 REFUSED = "refused"
 PLAIN = re.compile(rb"(-?)([0-9]+)(?:\.([0-9]{1,18}))?")
@@ -130,6 +132,33 @@ def expect_div(a, b, scale):
 def expect_round(a, scale):
     x = exact(a)
     return INVALID if x is None else rounded(x, scale)
+
+
+# Of Python's modes, in the order of enum kt_rounding.
+ROUNDINGS = [decimal.ROUND_HALF_UP, decimal.ROUND_HALF_EVEN, decimal.ROUND_HALF_DOWN,
+             decimal.ROUND_UP, decimal.ROUND_DOWN, decimal.ROUND_CEILING, decimal.ROUND_FLOOR]
+
+
+def expect_mul_div_by(a, b, c, scale, rounding):
+    """Exact, as a quotient of 250 digits might just seem to end in a half: whole units are what
+    the fraction is, and only what lies beyond them decides."""
+    x, y, z = exact(a), exact(b), exact(c)
+    if x is None or y is None or not z or not 0 <= scale <= SCALE_MAX:
+        return INVALID
+    value = fractions.Fraction(x) * fractions.Fraction(y) / fractions.Fraction(z) * 10 ** scale
+    units = int(value)
+    beyond = value - units
+    # One digit that compares with 0 and with a half as the exact rest does.
+    digit = 0 if not beyond else 5 + (abs(beyond) > HALF) - (abs(beyond) < HALF)
+    sign = "-" if value < 0 else ""
+    text = f"{sign}{abs(units)}.{digit}"
+    whole = decimal.Decimal(text).quantize(1, rounding=ROUNDINGS[rounding], context=INEXACT)
+    coefficient = int(whole)
+    return text_of(coefficient, scale) if abs(coefficient) < LIMIT else INVALID
+
+
+def expect_round_by(a, scale, rounding):
+    return expect_mul_div_by(a, "1", "1", scale, rounding)
 
 
 def expect_trim(a, min_scale):
@@ -255,6 +284,10 @@ def one_and_scale(random_):
     return [random_number(random_), random_scale(random_)]
 
 
+def with_rounding(operands_of):
+    return lambda random_: [*operands_of(random_), random_.randrange(len(ROUNDINGS))]
+
+
 def one(random_):
     return [random_number(random_)]
 
@@ -272,6 +305,8 @@ TABLE = {
     "div": (14, two_and_scale, expect_div),
     "mul_div": (14, three_and_scale, expect_mul_div),
     "round": (10, one_and_scale, expect_round),
+    "round_by": (10, with_rounding(one_and_scale), expect_round_by),
+    "mul_div_by": (8, with_rounding(three_and_scale), expect_mul_div_by),
     "trim": (5, one_and_scale, expect_trim),
     "allocate": (4, random_allocate, expect_allocate),
 }

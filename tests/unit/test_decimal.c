@@ -125,6 +125,33 @@ static void a_sum_is_valid_if_38_digits_can_hold_it(void **state)
     expect("invalid", kt_decimal_add(number(NINES), number(NINES)));
 }
 
+/* 2.5, -2.5, 3.5, 2.4 and 2.6 to whole numbers, as Python's decimal documents its modes. */
+static void other_roundings(void **state)
+{
+    static const char *const values[] = {"2.5", "-2.5", "3.5", "2.4", "-2.6", "2.0"};
+    static const char *const right[][6] = {
+        [KT_ROUND_HALF_AWAY] = {"3", "-3", "4", "2", "-3", "2"},
+        [KT_ROUND_HALF_EVEN] = {"2", "-2", "4", "2", "-3", "2"},
+        [KT_ROUND_HALF_DOWN] = {"2", "-2", "3", "2", "-3", "2"},
+        [KT_ROUND_UP] = {"3", "-3", "4", "3", "-3", "2"},
+        [KT_ROUND_DOWN] = {"2", "-2", "3", "2", "-2", "2"},
+        [KT_ROUND_CEILING] = {"3", "-2", "4", "3", "-2", "2"},
+        [KT_ROUND_FLOOR] = {"2", "-3", "3", "2", "-3", "2"},
+    };
+    (void)state;
+    for (int mode = KT_ROUND_HALF_AWAY; mode <= KT_ROUND_FLOOR; mode++)
+        for (size_t i = 0; i < 6; i++)
+            expect(right[mode][i],
+                   kt_decimal_round_by(number(values[i]), 0, (enum kt_rounding)mode));
+    /* 10 / 3 and 20 / 3 at two digits; the sign of the quotient counts, not of its parts. */
+    struct kt_decimal one = number("1"), three = number("3"), minus = number("-3");
+    expect("3.34", kt_decimal_mul_div_by(number("10"), one, three, 2, KT_ROUND_CEILING));
+    expect("-3.34", kt_decimal_mul_div_by(number("10"), one, minus, 2, KT_ROUND_FLOOR));
+    expect("-3.33", kt_decimal_mul_div_by(number("10"), one, minus, 2, KT_ROUND_CEILING));
+    expect("6.66", kt_decimal_mul_div_by(number("20"), one, three, 2, KT_ROUND_DOWN));
+    expect("invalid", kt_decimal_mul_div_by(one, one, number("0"), 2, KT_ROUND_DOWN));
+}
+
 static void rounding_is_half_away_from_zero(void **state)
 {
     (void)state;
@@ -406,6 +433,7 @@ int main(void)
         cmocka_unit_test(sums_are_exact_at_the_larger_scale),
         cmocka_unit_test(a_sum_is_valid_if_38_digits_can_hold_it),
         cmocka_unit_test(rounding_is_half_away_from_zero),
+        cmocka_unit_test(other_roundings),
         cmocka_unit_test(trimming_keeps_what_is_asked_for),
         cmocka_unit_test(products_round_once),
         cmocka_unit_test(quotients_round_once),

@@ -88,7 +88,8 @@ static void history_is_masked_on_both_sides(void **state)
     assert_value(f, kt_get(kt_at(answer(f), "entries", 1), "changes"),
                  json(f, "{'name': ['Ann', 'Eve'], 'debt': ['***', null], 'visits': ["
                          "[{'id': 1, 'day': 'Mon', 'finding': '***'}, {'id': 2, 'day': 'Tue'}],"
-                         "[{'id': 1, 'day': 'Mon', 'finding': '***'}]]}"));
+                         "[{'id': 1, 'day': 'Mon', 'finding': '***'}]],"
+                         "'last_line': [null, {'visits': 2}]}"));
 }
 
 static void nobody_asks_by_what_they_may_not_see(void **state)

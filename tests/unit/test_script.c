@@ -335,6 +335,8 @@ static void decimals_calculate_exactly(void **state)
                   "is(d('2.345'):round(2), '2.35')\n"
                   "is(d('-2.345'):round(2), '-2.35')\n"
                   "is(d('2.5'):round(), '3')\n"
+                  "is(d('2.5'):round(0, 'half_even'), '2')\n"
+                  "is(d('-2.01'):round(1, 'floor'), '-2.1')\n"
                   "is(d('-4'):abs(), '4')\n"
                   "is(d(' 7'.. '' == ' 7' and 7 or 0), '7')\n"
                   "assert(d('0.00'):is_zero() and d(-3):sign() == -1)\n"
