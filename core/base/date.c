@@ -184,29 +184,70 @@ size_t kt_instant_format(kt_instant_us at, char out[KT_INSTANT_TEXT_SIZE])
     return (size_t)(end - out);
 }
 
-bool kt_instant_parse(const char *text, size_t length, kt_instant_us *out)
+/* "17:20", "17:20:05", "17:20:05.25": microseconds since midnight; `used` bytes of the text. */
+static bool parse_clock(const char *text, size_t length, int64_t *out, size_t *used)
 {
-    const size_t whole = strlen("YYYY-MM-DDTHH:MM:SS"), date = strlen("YYYY-MM-DD");
-    kt_date day;
-    if (length < whole + 1 || text[length - 1] != 'Z' || !kt_date_parse(text, date, &day) ||
-        text[10] != 'T' || text[13] != ':' || text[16] != ':')
+    if (length < 5 || text[2] != ':')
         return false;
-    int hour = parse_number(text + 11, 2), minute = parse_number(text + 14, 2);
-    int second = parse_number(text + 17, 2);
+    int hour = parse_number(text, 2);
+    int minute = parse_number(text + 3, 2);
+    int second = 0;
+    int64_t us = 0;
+    size_t at = 5;
+    if (length > at && text[at] == ':') {
+        if (length < 8)
+            return false;
+        second = parse_number(text + 6, 2);
+        at = 8;
+    }
+    if (at == 8 && length > at && text[at] == '.') {
+        size_t first = ++at;
+        int64_t worth = US_PER_SECOND / 10;
+        for (; at < length && text[at] >= '0' && text[at] <= '9' && worth > 0; at++, worth /= 10)
+            us += (text[at] - '0') * worth;
+        if (at == first)
+            return false;
+    }
     if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59)
         return false;
-    int64_t us = ((hour * INT64_C(60) + minute) * 60 + second) * US_PER_SECOND;
-    if (length > whole + 1) {
-        size_t digits = length - whole - 2;
-        if (text[whole] != '.' || digits < 1 || digits > 6)
+    *out = (hour * INT64_C(3600) + minute * INT64_C(60) + second) * US_PER_SECOND + us;
+    *used = at;
+    return true;
+}
+
+/* Minutes east of Greenwich. */
+static bool parse_offset(const char *text, size_t length, int64_t *out)
+{
+    *out = 0;
+    if (length == 0 || (length == 1 && text[0] == 'Z'))
+        return true;
+    if (length != strlen("+08:00") || (text[0] != '+' && text[0] != '-') || text[3] != ':')
+        return false;
+    int hours = parse_number(text + 1, 2);
+    int minutes = parse_number(text + 4, 2);
+    if (hours < 0 || hours > 23 || minutes < 0 || minutes > 59)
+        return false;
+    *out = (text[0] == '-' ? -1 : 1) * (hours * INT64_C(60) + minutes);
+    return true;
+}
+
+bool kt_instant_parse(const char *text, size_t length, kt_instant_us *out)
+{
+    const size_t day_length = strlen("YYYY-MM-DD");
+    kt_date day;
+    int64_t us = 0;
+    int64_t minutes = 0;
+    size_t used = 0;
+    if (length < day_length || !kt_date_parse(text, day_length, &day))
+        return false;
+    if (length > day_length) {
+        const char *clock = text + day_length + 1;
+        size_t rest = length - day_length - 1;
+        if ((text[day_length] != 'T' && text[day_length] != ' ') ||
+            !parse_clock(clock, rest, &us, &used) ||
+            !parse_offset(clock + used, rest - used, &minutes))
             return false;
-        int fraction = parse_number(text + whole + 1, (int)digits);
-        if (fraction < 0)
-            return false;
-        for (; digits < 6; digits++)
-            fraction *= 10;
-        us += fraction;
     }
-    *out = day * US_PER_DAY + us;
+    *out = (kt_instant_us)day * US_PER_DAY + us - minutes * 60 * US_PER_SECOND;
     return true;
 }

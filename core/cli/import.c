@@ -10,7 +10,6 @@
 
 #include "kontor/limits.h"
 
-#define PENDING_MAX KT_LIMIT_IMPORT_ROWS
 /* A request is sent when it is so large, however few its rows; one document may be larger. */
 #define BATCH_BYTES    (1u << 20)
 #define DOCUMENT_BYTES ROW_BYTES_MAX
@@ -37,7 +36,7 @@ static void count_error(struct import *import, uint64_t line, const struct clien
 }
 
 /* "orders.csv line 7: price: must not be negative (rule: floor)" */
-static void report(struct import *import, uint64_t line, const struct client_error *error)
+void import_report_error(struct import *import, uint64_t line, const struct client_error *error)
 {
     const struct cli *cli = import->cli;
     struct text text = {.at = NULL};
@@ -57,12 +56,12 @@ static void report_field(struct import *import, uint64_t line, const char *field
                          const char *message, const char *message_zh)
 {
     const struct client_error error = {.code = "invalid",
-                                       .entity = "",
                                        .message = message,
                                        .message_zh = message_zh,
+                                       .entity = "",
                                        .field = field,
                                        .rule = ""};
-    report(import, line, &error);
+    import_report_error(import, line, &error);
 }
 
 void import_report(struct import *import, uint64_t line, const char *message,
@@ -121,6 +120,29 @@ static enum cli_exit make_run_id(struct import *import)
     return CLI_OK;
 }
 
+/* Asks the server about the columns before any row is read: a wrong name would be wrong in each. */
+static enum cli_exit ask_about_columns(struct import *import)
+{
+    struct client_reply reply;
+    enum cli_exit code = import_ask(import, 0, 0, &reply);
+    if (code == CLI_REFUSED && reply.error) {
+        char where[4200];
+        snprintf(where, sizeof where,
+                 import->cli->chinese ? "%.4096s 第 %" PRIu64 " 行: "
+                                      : "%.4096s line %" PRIu64 ": ",
+                 import->file, import->header->line);
+        cli_report(import->cli, reply.error, where);
+    }
+    const msgpack_object *columns = object_get(&reply.result, "columns");
+    for (uint32_t i = 0; columns && i < columns->via.array.size && i < IMPORT_COLUMNS_MAX; i++) {
+        const msgpack_object *line = object_get(&columns->via.array.ptr[i], "line");
+        import->is_line[i] = line && line->via.boolean;
+        import->has_lines |= import->is_line[i];
+    }
+    client_reply_free(&reply);
+    return code;
+}
+
 enum cli_exit import_begin(struct import *import, struct row *header)
 {
     const struct cli *cli = import->cli;
@@ -128,25 +150,18 @@ enum cli_exit import_begin(struct import *import, struct row *header)
     if (header->count > IMPORT_COLUMNS_MAX)
         return cli_fail(cli, CLI_REFUSED, "%s has more than %u columns", "%s 超过 %u 列",
                         import->file, IMPORT_COLUMNS_MAX);
-    bool has_key = false;
     for (uint32_t i = 0; i < header->count; i++) {
         enum cli_exit code = check_column(import, i);
         if (code != CLI_OK)
             return code;
-        const msgpack_object *name = &header->cells[i];
-        import->is_line[i] = memchr(name->via.str.ptr, '.', name->via.str.size) != NULL;
-        import->has_lines |= import->is_line[i];
-        has_key |= import->key && object_is(name, import->key);
     }
-    if (import->key && !has_key)
-        return cli_fail(cli, CLI_USAGE, "%s has no column %s to be the key",
-                        "%s 没有可作为键的列 %s", import->file, import->key);
-    import->pending = calloc(PENDING_MAX, sizeof *import->pending);
+    import->pending = calloc(IMPORT_PENDING_ROWS, sizeof *import->pending);
     if (!import->pending)
         return cli_fail(cli, CLI_REFUSED, "out of memory", "内存不足");
     import->errors = build_array(cli->zone, IMPORT_ERRORS_MAX);
     import->errors.via.array.size = 0;
-    return make_run_id(import);
+    enum cli_exit code = make_run_id(import);
+    return code == CLI_OK ? ask_about_columns(import) : code;
 }
 
 void import_deinit(struct import *import)
@@ -155,146 +170,7 @@ void import_deinit(struct import *import)
         free(import->pending[i].row);
     free(import->pending);
     free(import->header);
-}
-
-/* --- Sending --- */
-
-static size_t document_end(const struct import *import, size_t at, size_t count)
-{
-    do {
-        at++;
-    } while (at < count && !import->pending[at].first);
-    return at;
-}
-
-static bool document_is_bad(const struct import *import, size_t from, size_t to)
-{
-    for (size_t i = from; i < to; i++)
-        if (import->pending[i].bad)
-            return true;
-    return false;
-}
-
-static enum cli_exit send_rows(struct import *import, size_t from, size_t to,
-                               struct client_reply *reply)
-{
-    char request_id[64];
-    *reply = (struct client_reply){.result = build_nil()};
-    msgpack_zone *zone = msgpack_zone_new(MSGPACK_ZONE_CHUNK_SIZE);
-    if (!zone)
-        return cli_fail(import->cli, CLI_REFUSED, "out of memory", "内存不足");
-    struct build_map params = build_map(zone);
-    msgpack_object columns = {
-        .type = MSGPACK_OBJECT_ARRAY,
-        .via = {.array = {.size = import->header->count, .ptr = import->header->cells}}};
-    msgpack_object rows = build_array(zone, (uint32_t)(to - from));
-    for (size_t i = from; i < to; i++) {
-        struct row *row = import->pending[i].row;
-        rows.via.array.ptr[i - from] =
-            (msgpack_object){.type = MSGPACK_OBJECT_ARRAY,
-                             .via = {.array = {.size = row->count, .ptr = row->cells}}};
-    }
-    snprintf(request_id, sizeof request_id, "%s-%" PRIu64, import->run_id, ++import->requests);
-    build_set(&params, "entity", build_text(import->entity));
-    build_set(&params, "columns", columns);
-    build_set(&params, "rows", rows);
-    build_set(&params, "request_id", build_text(request_id));
-    if (import->key)
-        build_set(&params, "key", build_text(import->key));
-    if (import->dry_run)
-        build_set(&params, "dry_run", build_bool(true));
-    enum cli_exit code = cli_ask_again(import->cli, "record.import", &params.object, reply);
-    msgpack_zone_free(zone);
-    return code;
-}
-
-static uint64_t count_of(const msgpack_object *reply, const char *name)
-{
-    int64_t count = object_int(reply, name);
-    return count > 0 ? (uint64_t)count : 0;
-}
-
-static void rows_done(struct import *import, size_t from, size_t to, bool failed)
-{
-    import->rows += to - from;
-    import->failed += failed ? to - from : 0;
-    import->progress.state.rows = import->rows;
-    import->progress.state.failed = import->failed;
-    import->progress.state.done_bytes = import->pending[to - 1].row->end_offset;
-    progress_update(&import->progress);
-}
-
-/* What to do about rows [from, to) that the server refused. */
-static enum cli_exit refused(struct import *import, size_t from, size_t to, size_t *window,
-                             const struct client_error *error)
-{
-    const msgpack_object *row = object_get(error->details, "row");
-    size_t first_end = document_end(import, from, to);
-    size_t at = from;
-    if (row) {
-        int64_t index = object_int(error->details, "row");
-        at = index >= 0 && (uint64_t)index < to - from ? from + (size_t)index : from;
-    } else if (strcmp(error->code, "too_large") != 0) {
-        char where[4200];
-        snprintf(where, sizeof where, "%.4096s: ", import->file);
-        cli_report(import->cli, error, where);
-        return CLI_REFUSED;
-    } else if (first_end < to) {
-        *window = (to - from) / 2;
-        return CLI_OK;
-    }
-    import->pending[at].bad = true;
-    report(import, import->pending[at].row->line, error);
-    while (!import->pending[at].first)
-        at--;
-    /* Where errors are dense, long requests would mostly be sent in vain. */
-    *window = at > from ? (at - from) * 2 : 1;
-    return CLI_OK;
-}
-
-static enum cli_exit flush(struct import *import, size_t count)
-{
-    size_t window = count;
-    for (size_t from = 0; from < count;) {
-        size_t to = document_end(import, from, count);
-        if (document_is_bad(import, from, to)) {
-            rows_done(import, from, to, true);
-            from = to;
-            continue;
-        }
-        while (to < count) {
-            size_t next = document_end(import, to, count);
-            if (next - from > window || document_is_bad(import, to, next))
-                break;
-            to = next;
-        }
-        struct client_reply reply;
-        enum cli_exit code = send_rows(import, from, to, &reply);
-        if (code == CLI_OK) {
-            const msgpack_object *done =
-                import->dry_run ? object_get(&reply.result, "result") : &reply.result;
-            import->created += count_of(done, "created");
-            import->updated += count_of(done, "updated");
-            import->unchanged += count_of(done, "unchanged");
-            rows_done(import, from, to, false);
-            from = to;
-            window = window < count ? window * 2 : window;
-        } else if (code == CLI_REFUSED && reply.error) {
-            code = refused(import, from, to, &window, reply.error);
-        }
-        client_reply_free(&reply);
-        if (code != CLI_OK)
-            return code;
-    }
-    for (size_t i = 0; i < count; i++) {
-        import->size_bytes -= import->pending[i].row->size_bytes;
-        free(import->pending[i].row);
-    }
-    memmove(import->pending, import->pending + count,
-            (import->count - count) * sizeof *import->pending);
-    import->count -= count;
-    import->document -= count < import->document ? count : import->document;
-    return CLI_OK;
+    marks_free(&import->marks);
 }
 
 /* --- Gathering --- */
@@ -344,18 +220,19 @@ static bool is_full(const struct import *import, const struct row *row)
     size_t size_bytes = row->size_bytes;
     for (size_t i = import->document; i < import->count; i++)
         size_bytes += import->pending[i].row->size_bytes;
-    return import->count - import->document == PENDING_MAX || size_bytes > DOCUMENT_BYTES;
+    return import->count - import->document == IMPORT_PENDING_ROWS || size_bytes > DOCUMENT_BYTES;
 }
 
 static void drop(struct import *import, struct row *row)
 {
     struct import_row *head = &import->pending[import->document];
-    if (!document_is_bad(import, import->document, import->count)) {
+    if (!import_document_is_bad(import, import->document, import->count)) {
         char english[128];
         char chinese[128];
         snprintf(english, sizeof english, "a document of more than %u rows or %u bytes",
-                 PENDING_MAX, DOCUMENT_BYTES);
-        snprintf(chinese, sizeof chinese, "单据超过 %u 行或 %u 字节", PENDING_MAX, DOCUMENT_BYTES);
+                 IMPORT_PENDING_ROWS, DOCUMENT_BYTES);
+        snprintf(chinese, sizeof chinese, "单据超过 %u 行或 %u 字节", IMPORT_PENDING_ROWS,
+                 DOCUMENT_BYTES);
         import_report(import, head->row->line, english, chinese);
         head->bad = true;
     }
@@ -373,10 +250,10 @@ enum cli_exit import_add(struct import *import, struct row *row)
     if (first &&
         (import->count >= import->batch || import->size_bytes + row->size_bytes > BATCH_BYTES))
         ready = import->count;
-    else if (!first && import->count == PENDING_MAX)
+    else if (!first && import->count == IMPORT_PENDING_ROWS)
         ready = import->document;
     if (ready > 0) {
-        enum cli_exit code = flush(import, ready);
+        enum cli_exit code = import_flush(import, ready);
         if (code != CLI_OK) {
             free(row);
             return code;
@@ -396,5 +273,5 @@ enum cli_exit import_add(struct import *import, struct row *row)
 
 enum cli_exit import_finish(struct import *import)
 {
-    return flush(import, import->count);
+    return import_flush(import, import->count);
 }

@@ -1,16 +1,20 @@
 /** Private to core/cli: rows of cells sent to record.import, many at a time.
  *
- *  The server takes all rows of a request or none, and says which row was wrong. Then the rows
- *  before it are sent again without it, and the rest after them: every good row gets in, every bad
- *  one is reported. With columns such as "lines.product" rows that repeat the head of a document,
- *  or leave it empty, belong to it; a document is never cut in two. */
+ *  The server leaves bad rows out and says of each what is wrong. With columns such as
+ *  "lines.product" rows that repeat the head of a document, or leave it empty, belong to it; a
+ *  document is never cut in two. In a dry run nothing of an earlier request is there when the next
+ *  one is judged: what that may change is decided here, by the marks that the server leaves for
+ *  unique values and for references it could not resolve. */
 #pragma once
 
 #include "cli/cli.h"
+#include "cli/marks.h"
 #include "cli/progress.h"
 #include "cli/rows.h"
+#include "kontor/limits.h"
 
-#define IMPORT_COLUMNS_MAX 300u
+#define IMPORT_COLUMNS_MAX  KT_LIMIT_IMPORT_COLUMNS
+#define IMPORT_PENDING_ROWS KT_LIMIT_IMPORT_ROWS
 /** Errors that the summary repeats; stderr has them all. */
 #define IMPORT_ERRORS_MAX 1000u
 
@@ -29,6 +33,7 @@ struct import {
     size_t batch; /**< Rows of one request, when a document is not longer. */
     struct row *header;
     struct progress progress;
+    struct marks marks; /**< Of a dry run: what earlier rows of the file would have made. */
 
     bool has_lines;
     bool is_line[IMPORT_COLUMNS_MAX];
@@ -58,3 +63,11 @@ enum cli_exit import_finish(struct import *import);
 void import_report(struct import *import, uint64_t line, const char *message,
                    const char *message_zh);
 void import_deinit(struct import *import);
+
+/** --- Between import.c and import_send.c. --- */
+/** Sends the first `count` pending rows, whole documents, and judges the answers. */
+enum cli_exit import_flush(struct import *import, size_t count);
+/** Pending rows [from, to) as one request; what the server refused is left to the caller. */
+enum cli_exit import_ask(struct import *import, size_t from, size_t to, struct client_reply *reply);
+void import_report_error(struct import *import, uint64_t line, const struct client_error *error);
+bool import_document_is_bad(const struct import *import, size_t from, size_t to);

@@ -177,7 +177,11 @@ static const struct kt_field import_params[] = {
     ENTITY,
     ANY("columns", KT_REQUIRED, "Field of each column", "各列对应的字段"),
     ANY("rows", KT_REQUIRED, "Rows of text cells", "文本单元格的行"),
-    TEXT("key", 0, "Unique field that finds existing records", "用于查找已有记录的唯一字段"),
+    TEXT("key", 0, "Unique field, or a+b, that finds existing records",
+         "用于查找已有记录的唯一字段，或 a+b"),
+    {.name = "skip_bad",
+     .type = KT_BOOL,
+     .label = {"Leave bad rows out instead of refusing all", "跳过有误的行而不是全部拒绝"}},
 };
 static const struct kt_field batch_params[] = {
     ANY("ops", KT_REQUIRED, "Operations {op, ...}", "操作 {op, ...}"),

@@ -96,6 +96,38 @@ void context_error_details(struct kt_ctx *ctx, msgpack_object details)
     ctx->error.details = details;
 }
 
+enum kt_status context_try_begin(struct kt_ctx *ctx, struct context_try *attempt)
+{
+    *attempt = (struct context_try){.outer = ctx->txn,
+                                    .event_depth = ctx->event_depth,
+                                    .event_count = ctx->event_count,
+                                    .save_depth = ctx->save_depth,
+                                    .last_event = ctx->last_event};
+    if (store_begin(ctx->txn->store, ctx->txn, STORE_WRITE, &ctx->txn) == KT_OK)
+        return KT_OK;
+    ctx->txn = attempt->outer;
+    return kt_fail(ctx, KT_INTERNAL, NULL, "the store cannot be written", "存储无法写入");
+}
+
+enum kt_status context_try_end(struct kt_ctx *ctx, const struct context_try *attempt,
+                               enum kt_status status)
+{
+    struct store_txn *inner = ctx->txn;
+    ctx->txn = attempt->outer;
+    if (status == KT_OK)
+        status = ctx->error.status; /* A failure that a module swallowed. */
+    if (status == KT_OK && store_commit(inner) == KT_OK)
+        return KT_OK;
+    if (status == KT_OK)
+        return kt_fail(ctx, KT_INTERNAL, NULL, "the store cannot be written", "存储无法写入");
+    store_abort(inner);
+    ctx->event_depth = attempt->event_depth;
+    ctx->event_count = attempt->event_count;
+    ctx->save_depth = attempt->save_depth;
+    ctx->last_event = attempt->last_event;
+    return status;
+}
+
 void *kt_alloc(struct kt_ctx *ctx, size_t size)
 {
     ctx->arena_used += size;

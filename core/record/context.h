@@ -111,6 +111,17 @@ void context_forgive(struct kt_ctx *ctx);
 /** Copy the error's texts and details into the present arena: those made in another one are about
  * to go. */
 void context_error_keep(struct kt_ctx *ctx);
+/** A part of a request that may fail without the rest: a transaction within the request's. What
+ *  context_try_end is told decides whether it stays; what a failed part counted is taken back, its
+ *  error stays for the caller to read (and to forgive). */
+struct context_try {
+    struct store_txn *outer;
+    unsigned event_depth, event_count, save_depth;
+    uint64_t last_event;
+};
+enum kt_status context_try_begin(struct kt_ctx *ctx, struct context_try *attempt);
+enum kt_status context_try_end(struct kt_ctx *ctx, const struct context_try *attempt,
+                               enum kt_status status);
 /** Like kt_fail with a details map and a rule name. */
 void context_error_details(struct kt_ctx *ctx, msgpack_object details);
 /** Unpack `bytes` (trusted, from the store) into the arena; `copy` when the bytes will not stay. */

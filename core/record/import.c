@@ -1,181 +1,53 @@
 /* record.import: rows of text become records.
  *
- * A column is a field or "lines.field". Rows whose other cells are empty or equal those of the row
- * before belong to the same document. A reference may be given by any unique text of its target (a
- * code, a number) or by "#id". One call is one transaction: a bad row refuses its whole chunk. */
-#include <errno.h>
+ * Rows whose other cells are empty or equal those of the row before belong to the same document.
+ * Each document is a transaction within the request's, so that a bad one neither hides nor harms
+ * the next; unless skip_bad was asked for, one bad document refuses them all. What a dry run cannot
+ * know of a file that comes in many requests, it leaves marks for (import_mark): the unique values
+ * that the rows would have made, and the references that such a value may satisfy. */
+#include "record/import.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "kontor/limits.h"
-#include "record/record_internal.h"
+
+static const char *const outcome_words[IMPORT_OUTCOMES] = {"created", "updated", "unchanged"};
 
 struct import {
     struct kt_ctx *ctx;
     const struct schema_entity *entity;
-    struct schema_path *columns;
+    struct import_column *columns;
     size_t column_count;
     const msgpack_object *rows;
-    const char *key;
-    uint64_t created, updated;
+    struct import_key key;
+    bool dry_run;
+    bool skip_bad;
+    uint64_t outcomes[IMPORT_OUTCOMES];
+    uint64_t failed; /**< Rows of documents that were refused. */
+    struct context_error first_error;
+    struct kt_list *errors;
+    struct kt_list *made;       /**< Of a dry run. */
+    struct kt_list *unresolved; /**< Of a dry run. */
 };
 
-static enum kt_status read_columns(struct import *import, const msgpack_object *params)
-{
-    struct kt_ctx *ctx = import->ctx;
-    const struct schema_field *lines = NULL;
-    import->column_count = kt_count(params, "columns");
-    import->columns = kt_alloc(ctx, sizeof(*import->columns) * (import->column_count + 1));
-    if (import->column_count == 0)
-        return kt_fail(ctx, KT_INVALID, "columns", "columns is a list of field names",
-                       "columns 应为字段名列表");
-    for (size_t i = 0; i < import->column_count; i++) {
-        const msgpack_object *given = kt_at(params, "columns", i);
-        const char *name =
-            given->type == MSGPACK_OBJECT_STR
-                ? kt_format(ctx, "%.*s", (int)given->via.str.size, given->via.str.ptr)
-                : "";
-        if (!schema_path(import->entity, name, &import->columns[i]) ||
-            (import->columns[i].field->decl->type == KT_LINES && !import->columns[i].line))
-            return kt_fail(ctx, KT_INVALID, name, "%s has no field %s to import into",
-                           "%s 没有可导入的字段 %s", import->entity->name, name);
-        if (import->columns[i].line && lines && lines != import->columns[i].field)
-            return kt_fail(ctx, KT_INVALID, name, "%s: one import fills one list of lines",
-                           "%s：一次导入只能填充一个行列表", name);
-        if (import->columns[i].line)
-            lines = import->columns[i].field;
-    }
-    return KT_OK;
-}
+struct document {
+    size_t first, end; /**< Its rows. */
+    struct kt_map *values;
+    const struct schema_field *lines;
+    size_t *line_rows; /**< The row that each line came from. */
+    struct import_cells cells;
+    struct import_pending pending[IMPORT_PENDING_MAX];
+    enum import_outcome outcome;
+    bool bad;
+};
 
-static enum kt_status find_target(struct kt_ctx *ctx, const struct schema_field *field,
-                                  const char *path, const msgpack_object *cell, msgpack_object *out)
-{
-    const struct schema_entity *target = field->target;
-    const char *text = kt_format(ctx, "%.*s", (int)cell->via.str.size, cell->via.str.ptr);
-    if (!target || !target->enabled)
-        return kt_fail(ctx, KT_INVALID, path, "%s refers to %s, whose module is not enabled",
-                       "%s 引用 %s，但其模块未启用", path, field->decl->to);
-    if (*text == '#') {
-        *out = kt_id(strtoull(text + 1, NULL, 10));
-        return KT_OK;
-    }
-    for (size_t i = 0; i < target->field_count; i++) {
-        const struct kt_field *decl = target->fields[i].decl;
-        const msgpack_object *found;
-        if (decl->type != KT_TEXT || !(decl->flags & KT_UNIQUE) ||
-            ((decl->flags & KT_SENSITIVE) && record_masks(ctx, target)))
-            continue;
-        KT_TRY(kt_record_find(ctx, target->name, decl->name, *cell, &found));
-        if (found) {
-            *out = kt_id(kt_get_id(found, "id"));
-            return KT_OK;
-        }
-    }
-    return kt_fail(ctx, KT_INVALID, path, "%s: there is no %s called %s", "%s：%s 中没有 %s", path,
-                   target->name, text);
-}
-
-/* "red; blue" */
-static struct kt_list *split(struct kt_ctx *ctx, const msgpack_object *cell)
-{
-    struct kt_list *parts = kt_list_new(ctx);
-    const char *at = cell->via.str.ptr, *end = at + cell->via.str.size;
-    while (at < end) {
-        const char *stop = memchr(at, ';', (size_t)(end - at));
-        stop = stop ? stop : end;
-        while (at < stop && *at == ' ')
-            at++;
-        const char *last = stop;
-        while (last > at && last[-1] == ' ')
-            last--;
-        if (last > at)
-            kt_list_add(parts, kt_text_of(at, (size_t)(last - at)));
-        at = stop + 1;
-    }
-    return parts;
-}
-
-static enum kt_status find_targets(struct kt_ctx *ctx, const struct schema_field *field,
-                                   const char *path, const msgpack_object *cell,
-                                   msgpack_object *out)
-{
-    struct kt_list *parts = split(ctx, cell);
-    struct kt_list *ids = kt_list_new(ctx);
-    for (uint32_t i = 0; i < parts->object.via.array.size; i++) {
-        msgpack_object id;
-        KT_TRY(find_target(ctx, field, kt_format(ctx, "%s[%u]", path, i),
-                           &parts->object.via.array.ptr[i], &id));
-        kt_list_add(ids, id);
-    }
-    *out = ids->object;
-    return KT_OK;
-}
-
-static bool is_any(const char *text, const char *const *words, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (strcasecmp(text, words[i]) == 0)
-            return true;
-    return false;
-}
-
-static enum kt_status convert(struct kt_ctx *ctx, const struct schema_field *field,
-                              const char *path, const msgpack_object *cell, msgpack_object *out)
-{
-    static const char *const yes[] = {"true", "yes", "1"}, *const no[] = {"false", "no", "0"};
-    *out = *cell;
-    if (cell->type != MSGPACK_OBJECT_STR)
-        return KT_OK;
-    if (cell->via.str.size == 0) {
-        *out = kt_nil();
-        return KT_OK;
-    }
-    const char *text = kt_format(ctx, "%.*s", (int)cell->via.str.size, cell->via.str.ptr);
-    char *end = NULL;
-    kt_date date;
-    switch (field->decl->type) {
-    case KT_INT:
-        errno = 0;
-        *out = kt_int(strtoll(text, &end, 10));
-        return *end || errno ? kt_fail(ctx, KT_INVALID, path, "%s must be a whole number",
-                                       "%s 必须是整数", path)
-                             : KT_OK;
-    case KT_BOOL:
-        if (!is_any(text, yes, 3) && !is_any(text, no, 3))
-            return kt_fail(ctx, KT_INVALID, path, "%s must be true or false", "%s 必须为真或假",
-                           path);
-        *out = kt_bool(is_any(text, yes, 3));
-        return KT_OK;
-    case KT_INSTANT:
-        if (!kt_date_parse(text, strlen(text), &date))
-            return kt_fail(ctx, KT_INVALID, path, "%s must be a date YYYY-MM-DD",
-                           "%s 必须是 YYYY-MM-DD 格式的日期", path);
-        *out = kt_instant_value(ctx, (kt_instant_us)date * 86400 * 1000000);
-        return KT_OK;
-    case KT_TAGS:
-        *out = split(ctx, cell)->object;
-        return KT_OK;
-    case KT_REFS:
-        return find_targets(ctx, field, path, cell, out);
-    case KT_REF:
-        return find_target(ctx, field, path, cell, out);
-    default:
-        return KT_OK;
-    }
-}
+/* --- Rows of one document --- */
 
 static const msgpack_object *cell_at(const struct import *import, size_t row, size_t column)
 {
     const msgpack_object *cells = &import->rows->via.array.ptr[row];
     return column < cells->via.array.size ? &cells->via.array.ptr[column] : NULL;
-}
-
-static bool is_blank(const msgpack_object *cell)
-{
-    return !cell || cell->type == MSGPACK_OBJECT_NIL ||
-           (cell->type == MSGPACK_OBJECT_STR && cell->via.str.size == 0);
 }
 
 static bool continues(const struct import *import, size_t first, size_t row)
@@ -188,138 +60,347 @@ static bool continues(const struct import *import, size_t first, size_t row)
         }
         const msgpack_object *cell = cell_at(import, row, c);
         const msgpack_object *before = cell_at(import, first, c);
-        blank = blank && is_blank(cell);
-        same = same &&
-               ((is_blank(cell) && is_blank(before)) || (cell && before && kt_equal(cell, before)));
+        bool is_blank = import_cell_is_blank(cell);
+        blank = blank && is_blank;
+        same = same && ((is_blank && import_cell_is_blank(before)) ||
+                        (cell && before && kt_equal(cell, before)));
     }
     return lines && (same || blank);
 }
 
-static enum kt_status add_header(struct import *import, size_t row, struct kt_map *values)
+static size_t document_end(const struct import *import, size_t first)
+{
+    size_t row = first + 1;
+    while (row < import->rows->via.array.size && continues(import, first, row))
+        row++;
+    return row;
+}
+
+/* --- Errors --- */
+
+/* "lines[2].price" belongs to the row of the third line. */
+static size_t row_of(const struct document *document, const char *field)
+{
+    const char *lines = document->lines ? document->lines->decl->name : NULL;
+    size_t length = lines ? strlen(lines) : 0;
+    if (!lines || !field || strncmp(field, lines, length) != 0 || field[length] != '[')
+        return document->first;
+    size_t line = strtoul(field + length + 1, NULL, 10);
+    return line < kt_count(&document->values->object, lines) ? document->line_rows[line]
+                                                             : document->first;
+}
+
+/* Is it about this document alone? */
+static bool is_of_row(const struct kt_ctx *ctx, enum kt_status status)
+{
+    return status != KT_INTERNAL && !ctx->arena_full;
+}
+
+static void note_error(struct import *import, struct document *document, size_t row)
+{
+    if (import->first_error.status == KT_OK)
+        import->first_error = import->ctx->error;
+    kt_list_add(import->errors, import_error(import->ctx, row));
+    document->bad = true;
+}
+
+/* A save says what it met first; the other values are looked at, too, so that one reading of the
+ * report mends the row. */
+static void note_other_errors(struct import *import, struct document *document, const char *known)
+{
+    struct kt_ctx *ctx = import->ctx;
+    const msgpack_object_map *values = &document->values->object.via.map;
+    for (uint32_t i = 0; i < values->size && !ctx->arena_full; i++) {
+        msgpack_object ignored;
+        const struct schema_field *field = schema_field(
+            import->entity, values->ptr[i].key.via.str.ptr, values->ptr[i].key.via.str.size);
+        if (record_check_value(ctx, field, field->decl->name, &values->ptr[i].val, &ignored) ==
+            KT_OK)
+            continue;
+        if (known && ctx->error.field && strcmp(known, ctx->error.field) == 0)
+            context_forgive(ctx);
+        else
+            note_error(import, document, row_of(document, ctx->error.field));
+    }
+}
+
+/* --- Cells --- */
+
+static enum kt_status read_cell(struct import *import, struct document *document, size_t row,
+                                size_t column, const char *path, msgpack_object *out)
+{
+    enum kt_status status = import_cell_read(&document->cells, &import->columns[column], path,
+                                             cell_at(import, row, column), out);
+    if (status == KT_OK || !is_of_row(import->ctx, status))
+        return status;
+    *out = kt_nil();
+    note_error(import, document, row);
+    return KT_OK;
+}
+
+static enum kt_status read_head(struct import *import, struct document *document)
 {
     for (size_t c = 0; c < import->column_count; c++) {
-        const struct schema_path *column = &import->columns[c];
-        const msgpack_object *cell = cell_at(import, row, c);
+        const struct import_column *column = &import->columns[c];
         msgpack_object value;
-        if (column->line || is_blank(cell))
+        if (!column->field || column->line ||
+            import_cell_is_blank(cell_at(import, document->first, c)))
             continue;
-        KT_TRY(convert(import->ctx, column->field, column->field->decl->name, cell, &value));
-        kt_map_set(values, column->field->decl->name, value);
+        const char *name = column->field->decl->name;
+        KT_TRY(read_cell(import, document, document->first, c, name, &value));
+        if (value.type != MSGPACK_OBJECT_NIL)
+            kt_map_set(document->values, name, value);
     }
     return KT_OK;
 }
 
-static enum kt_status add_line(struct import *import, size_t row, struct kt_list *lines,
-                               const char **field)
+static enum kt_status read_line(struct import *import, struct document *document, size_t row,
+                                struct kt_list *lines)
 {
-    struct kt_map *line = kt_map_new(import->ctx);
+    struct kt_ctx *ctx = import->ctx;
+    struct kt_map *line = kt_map_new(ctx);
+    bool blank = true;
     for (size_t c = 0; c < import->column_count; c++) {
-        const struct schema_path *column = &import->columns[c];
-        const msgpack_object *cell = cell_at(import, row, c);
+        const struct import_column *column = &import->columns[c];
         msgpack_object value;
         if (!column->line)
             continue;
-        *field = column->field->decl->name;
-        if (is_blank(cell))
+        document->lines = column->field;
+        if (import_cell_is_blank(cell_at(import, row, c)))
             continue;
-        const char *path = kt_format(import->ctx, "%s[%u].%s", *field, lines->object.via.array.size,
-                                     column->line->decl->name);
-        KT_TRY(convert(import->ctx, column->line, path, cell, &value));
-        kt_map_set(line, column->line->decl->name, value);
+        blank = false;
+        const char *path = kt_format(ctx, "%s[%u].%s", column->field->decl->name,
+                                     lines->object.via.array.size, column->line->decl->name);
+        KT_TRY(read_cell(import, document, row, c, path, &value));
+        if (value.type != MSGPACK_OBJECT_NIL)
+            kt_map_set(line, column->line->decl->name, value);
     }
-    if (line->object.via.map.size)
-        kt_list_add(lines, line->object);
+    if (blank)
+        return KT_OK;
+    document->line_rows[lines->object.via.array.size] = row;
+    kt_list_add(lines, line->object);
     return KT_OK;
 }
 
-static enum kt_status save_document(struct import *import, const struct kt_map *values)
+static enum kt_status read_document(struct import *import, struct document *document)
 {
-    const msgpack_object *there = NULL;
-    if (import->key) {
-        const msgpack_object *value = kt_get(&values->object, import->key);
-        if (!value)
-            return kt_fail(import->ctx, KT_INVALID, import->key, "%s is the key and must be given",
-                           "%s 为键字段，必须提供", import->key);
-        KT_TRY(kt_record_find(import->ctx, import->entity->name, import->key, *value, &there));
+    struct kt_ctx *ctx = import->ctx;
+    struct kt_list *lines = kt_list_new(ctx);
+    document->values = kt_map_new(ctx);
+    document->line_rows =
+        kt_alloc(ctx, sizeof(*document->line_rows) * (document->end - document->first));
+    document->cells = (struct import_cells){
+        .ctx = ctx,
+        .entity = import->entity,
+        .pending = import->dry_run ? document->pending : NULL,
+    };
+    KT_TRY(read_head(import, document));
+    for (size_t row = document->first; row < document->end; row++)
+        KT_TRY(read_line(import, document, row, lines));
+    if (document->lines)
+        kt_map_set(document->values, document->lines->decl->name, lines->object);
+    return KT_OK;
+}
+
+/* --- What a dry run leaves for the requests after it --- */
+
+static void add_mark(struct import *import, const struct document *document, const char *field,
+                     const struct key *key)
+{
+    struct kt_list *mark = kt_list_new(import->ctx);
+    kt_list_add(mark, kt_int((int64_t)document->first));
+    kt_list_add(mark, field ? kt_text(field) : kt_nil());
+    kt_list_add(mark, kt_id(import_mark(key)));
+    kt_list_add(import->made, mark->object);
+}
+
+/* [row, fields that must be unique, or nil for a mere name, mark]. */
+static void leave_marks(struct import *import, const struct document *document)
+{
+    struct kt_ctx *ctx = import->ctx;
+    const struct schema_entity *entity = import->entity;
+    const msgpack_object *values = &document->values->object;
+    for (size_t i = 0; i < entity->index_count; i++) {
+        const struct schema_index *index = &entity->indexes[i];
+        struct record_keys keys;
+        if (!index->unique)
+            continue;
+        record_index_keys(ctx, index, 0, values, &keys);
+        const char *name =
+            index == import->key.index ? import->key.name : strchr(index->name, '#') + 1;
+        if (keys.count && !keys.at[0].overflow)
+            add_mark(import, document, name, &keys.at[0]);
     }
-    if (!there) {
-        import->created++;
-        return record_create(import->ctx, import->entity, &values->object, RECORD_BY_IMPORT, NULL);
+    const msgpack_object *title = entity->title ? kt_get(values, entity->title->decl->name) : NULL;
+    const struct schema_index *names = title ? import_index(entity, entity->title, true) : NULL;
+    if (!names || names->unique)
+        return;
+    struct key key;
+    record_index_begin(&key, names);
+    record_key_add(&key, entity->title, title);
+    add_mark(import, document, NULL, &key);
+}
+
+static void leave_unresolved(struct import *import, const struct document *document)
+{
+    for (size_t i = 0; i < document->cells.pending_count; i++) {
+        const struct import_pending *pending = &document->pending[i];
+        struct kt_map *map = kt_map_copy(import->ctx, &pending->error);
+        kt_map_set_int(map, "row", (int64_t)row_of(document, pending->path));
+        kt_map_set(map, "marks", pending->keys);
+        if (!document->bad)
+            kt_map_set_text(map, "as", outcome_words[document->outcome]);
+        kt_list_add(import->unresolved, map->object);
     }
-    struct kt_map *changes = kt_map_copy(import->ctx, &values->object);
-    const struct schema_field *key = schema_field(import->entity, import->key, strlen(import->key));
-    kt_map_remove(changes, key->decl->name);
-    import->updated++;
-    return record_update(import->ctx, import->entity, kt_get_id(there, "id"), 0, &changes->object,
-                         RECORD_BY_IMPORT);
+}
+
+/* A save that lacked only what is pending anyway. */
+static bool is_pending(const struct document *document, const char *field)
+{
+    for (size_t i = 0; field && i < document->cells.pending_count; i++)
+        if (strcmp(document->pending[i].path, field) == 0)
+            return true;
+    return false;
+}
+
+/* --- One document --- */
+
+static enum kt_status try_save(struct import *import, struct document *document)
+{
+    struct kt_ctx *ctx = import->ctx;
+    struct context_try attempt;
+    KT_TRY(context_try_begin(ctx, &attempt));
+    enum kt_status status =
+        context_try_end(ctx, &attempt,
+                        import_save(ctx, import->entity, &import->key, &document->values->object,
+                                    &document->outcome));
+    if (status == KT_OK)
+        return KT_OK;
+    if (!is_of_row(ctx, status))
+        return status;
+    const char *field = ctx->error.field;
+    if (is_pending(document, field)) {
+        context_forgive(ctx);
+        return KT_OK;
+    }
+    note_error(import, document, row_of(document, field));
+    note_other_errors(import, document, field);
+    return KT_OK;
 }
 
 static enum kt_status import_document(struct import *import, size_t first, size_t *next)
 {
-    struct kt_map *values = kt_map_new(import->ctx);
-    struct kt_list *lines = kt_list_new(import->ctx);
-    const char *field = NULL;
-    size_t row = first;
-    KT_TRY(add_header(import, first, values));
-    do {
-        *next = row;
-        KT_TRY(add_line(import, row, lines, &field));
-        row++;
-    } while (row < import->rows->via.array.size && continues(import, first, row));
-    *next = first;
-    if (field)
-        kt_map_set(values, field, lines->object);
-    KT_TRY(save_document(import, values));
-    *next = row;
-    return KT_OK;
+    struct document document = {.first = first, .end = document_end(import, first)};
+    unsigned events = import->ctx->event_count;
+    *next = document.end;
+    KT_TRY(read_document(import, &document));
+    if (!document.bad)
+        KT_TRY(try_save(import, &document));
+    /* A document's events count like those of a request of its own. */
+    import->ctx->event_count = events;
+    if (document.bad)
+        import->failed += document.end - document.first;
+    else
+        import->outcomes[document.outcome]++;
+    if (import->dry_run) {
+        if (!document.bad && document.outcome == IMPORT_CREATED)
+            leave_marks(import, &document);
+        leave_unresolved(import, &document);
+    }
+    return context_check_memory(import->ctx);
 }
 
-static enum kt_status import_rows(struct import *import)
+/* --- The request --- */
+
+static enum kt_status read_request(struct import *import, const msgpack_object *params)
 {
     struct kt_ctx *ctx = import->ctx;
-    for (size_t row = 0; row < import->rows->via.array.size;) {
-        size_t next = row;
-        enum kt_status status = import_document(import, row, &next);
-        if (status != KT_OK) {
-            struct kt_map *details = kt_map_copy(ctx, &ctx->error.details);
-            kt_map_set_int(details, "row", (int64_t)next);
-            context_error_details(ctx, details->object);
-            return status;
-        }
-        row = next;
+    const msgpack_object *rows = kt_get(params, "rows");
+    if (!rows || rows->type != MSGPACK_OBJECT_ARRAY || rows->via.array.size > KT_LIMIT_IMPORT_ROWS)
+        return kt_fail(ctx, KT_INVALID, "rows", "rows is a list of at most %u rows",
+                       "rows 应为最多 %u 行的列表", KT_LIMIT_IMPORT_ROWS);
+    for (uint32_t i = 0; i < rows->via.array.size; i++)
+        if (rows->via.array.ptr[i].type != MSGPACK_OBJECT_ARRAY)
+            return kt_fail(ctx, KT_INVALID, "rows", "row %u is not a list of cells",
+                           "第 %u 行不是单元格列表", i);
+    import->rows = rows;
+    KT_TRY(import_columns_read(ctx, import->entity, kt_get(params, "columns"), &import->columns,
+                               &import->column_count));
+    for (size_t c = 0; c < import->column_count; c++) {
+        const struct import_column *column = &import->columns[c];
+        if (column->field)
+            KT_TRY(import_field_check(ctx, column->line ? column->line : column->field,
+                                      import_column_name(ctx, column)));
     }
-    return KT_OK;
+    if (!kt_has(params, "key"))
+        return KT_OK;
+    return import_key_read(ctx, import->entity, kt_get_text(ctx, params, "key"), import->columns,
+                           import->column_count, &import->key);
 }
 
-/* Whether a record is found by a key tells what is in it. */
-static enum kt_status check_key(const struct import *import)
+/* The failure of the first bad row, with all of them in its details. */
+static enum kt_status refuse(struct import *import)
 {
-    const struct schema_field *field =
-        import->key ? schema_field(import->entity, import->key, strlen(import->key)) : NULL;
-    return record_mask_refuse(import->ctx, import->entity, field, import->key);
+    struct kt_ctx *ctx = import->ctx;
+    const msgpack_object *first = &import->errors->object.via.array.ptr[0];
+    struct kt_map *details = kt_map_copy(ctx, &import->first_error.details);
+    kt_map_set(details, "row", *kt_get(first, "row"));
+    kt_map_set_int(details, "failed", (int64_t)import->failed);
+    kt_map_set(details, "errors", import->errors->object);
+    ctx->error = import->first_error;
+    context_error_details(ctx, details->object);
+    return ctx->error.status;
+}
+
+static msgpack_object describe_columns(const struct import *import)
+{
+    struct kt_list *list = kt_list_new(import->ctx);
+    for (size_t c = 0; c < import->column_count; c++) {
+        struct kt_map *column = kt_map_new(import->ctx);
+        kt_map_set_text(column, "name", import_column_name(import->ctx, &import->columns[c]));
+        kt_map_set_bool(column, "line", import->columns[c].line != NULL);
+        kt_list_add(list, column->object);
+    }
+    return list->object;
+}
+
+static void reply(const struct import *import)
+{
+    struct kt_map *answer = kt_map_new(import->ctx);
+    kt_map_set_int(answer, "rows", import->rows->via.array.size);
+    for (size_t i = 0; i < IMPORT_OUTCOMES; i++)
+        kt_map_set_int(answer, outcome_words[i], (int64_t)import->outcomes[i]);
+    kt_map_set_int(answer, "failed", (int64_t)import->failed);
+    kt_map_set(answer, "errors", import->errors->object);
+    if (import->rows->via.array.size == 0)
+        kt_map_set(answer, "columns", describe_columns(import));
+    if (import->dry_run) {
+        kt_map_set(answer, "made", import->made->object);
+        kt_map_set(answer, "unresolved", import->unresolved->object);
+    }
+    kt_reply_map(import->ctx, answer);
 }
 
 enum kt_status record_import(struct kt_ctx *ctx, const struct schema_entity *entity,
                              const msgpack_object *params)
 {
-    struct import import = {.ctx = ctx, .entity = entity, .rows = kt_get(params, "rows")};
-    if (!import.rows || import.rows->type != MSGPACK_OBJECT_ARRAY ||
-        import.rows->via.array.size > KT_LIMIT_IMPORT_ROWS)
-        return kt_fail(ctx, KT_INVALID, "rows", "rows is a list of at most %u rows",
-                       "rows 应为最多 %u 行的列表", KT_LIMIT_IMPORT_ROWS);
-    for (uint32_t i = 0; i < import.rows->via.array.size; i++)
-        if (import.rows->via.array.ptr[i].type != MSGPACK_OBJECT_ARRAY)
-            return kt_fail(ctx, KT_INVALID, "rows", "row %u is not a list of cells",
-                           "第 %u 行不是单元格列表", i);
-    if (kt_has(params, "key"))
-        import.key = kt_get_text(ctx, params, "key");
-    KT_TRY(read_columns(&import, params));
-    KT_TRY(check_key(&import));
-    KT_TRY(import_rows(&import));
-    struct kt_map *answer = kt_map_new(ctx);
-    kt_map_set_int(answer, "rows", import.rows->via.array.size);
-    kt_map_set_int(answer, "created", (int64_t)import.created);
-    kt_map_set_int(answer, "updated", (int64_t)import.updated);
-    kt_reply_map(ctx, answer);
+    struct import import = {.ctx = ctx,
+                            .entity = entity,
+                            .dry_run = kt_get_bool(params, "dry_run"),
+                            .skip_bad = kt_get_bool(params, "skip_bad"),
+                            .errors = kt_list_new(ctx),
+                            .made = kt_list_new(ctx),
+                            .unresolved = kt_list_new(ctx)};
+    /* A preview of a thousand documents would be of use to nobody; the report takes its place. */
+    struct context_journal *journal = ctx->journal;
+    ctx->journal = NULL;
+    enum kt_status status = read_request(&import, params);
+    for (size_t row = 0; status == KT_OK && row < import.rows->via.array.size;)
+        status = import_document(&import, row, &row);
+    ctx->journal = journal;
+    KT_TRY(status);
+    if (import.failed && !import.skip_bad && !import.dry_run)
+        return refuse(&import);
+    reply(&import);
     return KT_OK;
 }

@@ -95,10 +95,8 @@ static bool read_instant(const struct kt_ctx *ctx, const msgpack_object *given, 
     kt_date day;
     if (given->type != MSGPACK_OBJECT_STR)
         return context_instant_of(given, out);
-    if (kt_instant_parse(given->via.str.ptr, given->via.str.size, out))
-        return true;
     if (!kt_date_parse(given->via.str.ptr, given->via.str.size, &day))
-        return false;
+        return kt_instant_parse(given->via.str.ptr, given->via.str.size, out);
     *out = day == kt_today(ctx) ? ctx->now : ((kt_instant_us)day + 1) * US_PER_DAY - 1;
     return true;
 }

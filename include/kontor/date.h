@@ -30,8 +30,8 @@ KT_EXPORT kt_date kt_date_add_months(kt_date date, int months);
 KT_EXPORT int kt_date_weekday(kt_date date);
 /** The UTC day of an instant. */
 KT_EXPORT kt_date kt_date_of_instant(kt_instant_us at);
+/** ISO 8601: a date, or "2026-11-23T17:20[:00[.123456]]" followed by nothing or "Z" (UTC) or an
+ *  offset such as "+08:00"; a blank may stand for the T. False, `out` untouched, for else. */
+KT_EXPORT bool kt_instant_parse(const char *text, size_t length, kt_instant_us *out);
 /** "2026-11-23T17:20:00.123456Z" with NUL; returns the length. */
 KT_EXPORT size_t kt_instant_format(kt_instant_us at, char out[KT_INSTANT_TEXT_SIZE]);
-/** "2026-11-23T17:20:00Z", with up to six digits of a second after a point. False, `out` untouched,
- *  for anything else. */
-KT_EXPORT bool kt_instant_parse(const char *text, size_t length, kt_instant_us *out);

@@ -28,6 +28,7 @@
 #define KT_LIMIT_EVENT_DEPTH      16u          /**< Events that cause events. */
 #define KT_LIMIT_EVENTS           10000u       /**< Events of one request. */
 #define KT_LIMIT_IMPORT_ROWS      1000u        /**< Rows of one record.import call. */
+#define KT_LIMIT_IMPORT_COLUMNS   300u         /**< Columns of it, and of record.export. */
 #define KT_LIMIT_RULE_STEPS       5000000u     /**< Lua instructions of one request's rules. */
 #define KT_LIMIT_RULE_BYTES       (64u << 20)  /**< Memory of the rule engine. */
 #define KT_LIMIT_RULE_FILE_BYTES  (256u << 10)

@@ -200,9 +200,54 @@ static void a_test_day_that_is_none_is_ignored(void **state)
     assert_int_equal(0, unsetenv("KONTOR_TEST_NOW"));
 }
 
+static void instants_are_read_as_iso_8601(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        kt_instant_us us; /* After 2026-11-23T00:00Z, day 20780. */
+    } good[] = {
+        {"2026-11-23", 0},
+        {"2026-11-23T17:20", INT64_C(62400) * 1000000},
+        {"2026-11-23 17:20:01", INT64_C(62401) * 1000000},
+        {"2026-11-23T17:20:00.123456Z", INT64_C(62400123456)},
+        {"2026-11-23T17:20:00.5Z", INT64_C(62400500000)},
+        {"2026-11-24T01:20+08:00", INT64_C(62400) * 1000000},
+        {"2026-11-23T11:50:00-05:30", INT64_C(62400) * 1000000},
+    };
+    static const char *const bad[] = {
+        "",
+        "2026-02-30",
+        "2026-11-23T",
+        "2026-11-23T24:00",
+        "2026-11-23T17",
+        "2026-11-23T17:60",
+        "2026-11-23T17:20:60",
+        "2026-11-23T17:20:00.",
+        "2026-11-23T17:20z",
+        "2026-11-23T17:20+08",
+        "2026-11-23T17:20+0800",
+        "2026-11-23x17:20",
+        "2026-11-23T17:20:0",
+        "23.11.2026 17:20",
+        "2026-11-23T17:20:00.1234567Z",
+    };
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        kt_instant_us at = 0;
+        assert_true(kt_instant_parse(good[i].text, strlen(good[i].text), &at));
+        assert_int_equal(at, 20780 * US_PER_DAY + good[i].us);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        kt_instant_us at = 7;
+        assert_false(kt_instant_parse(bad[i], strlen(bad[i]), &at));
+        assert_int_equal(at, 7);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(instants_are_read_as_iso_8601),
         cmocka_unit_test(known_days_have_their_numbers),
         cmocka_unit_test(every_day_follows_the_one_before),
         cmocka_unit_test(only_the_iso_form_of_a_real_day_is_read),

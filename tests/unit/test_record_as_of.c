@@ -379,7 +379,7 @@ static void what_is_no_moment_of_the_data_is_refused(void **state)
                                       "'2026-11-27'",
                                       "'2026-11-22T23:59:59Z'",
                                       "'2026-11-26T12:00:01Z'",
-                                      "'2026-11-26T12:00Z'"};
+                                      "'2026-11-26T12Z'"};
     struct fixture *f = *state;
     two_events(f);
     for (size_t i = 0; i < KT_COUNT(bad); i++) {

@@ -1,0 +1,69 @@
+/** Rows of text on their way to records, and back: what import*.c and export*.c share. Private to
+ *  record/. */
+#pragma once
+
+#include "record/record_internal.h"
+
+/** Fields of one document that may name records of the same entity which are not there yet. */
+#define IMPORT_PENDING_MAX 16
+
+struct import_column {
+    const struct schema_field *field; /**< NULL: "#", which only says which rows belong together. */
+    const struct schema_field *line;  /**< A field of each line of `field`, or NULL. */
+    const struct schema_field *by;    /**< The target's field that names it; NULL: any that can. */
+};
+
+/** Columns by name or label: "price", "lines.product", "customer.code", "#". */
+enum kt_status import_columns_read(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                   const msgpack_object *names, struct import_column **out,
+                                   size_t *out_count);
+/** The canonical name of the column: what import_columns_read takes. */
+const char *import_column_name(struct kt_ctx *ctx, const struct import_column *column);
+/** A field of the entity by name or label; NULL when there is none. */
+const struct schema_field *import_field(const struct schema_entity *entity, const char *name,
+                                        size_t length);
+/** Why clients cannot write this field by an import; false when they can. Fills the error. */
+enum kt_status import_field_check(struct kt_ctx *ctx, const struct schema_field *field,
+                                  const char *path);
+
+/** --- import_cell.c: one cell. --- */
+/** A reference of the file to a record that only an earlier row of the same file may have made. */
+struct import_pending {
+    const char *path;
+    msgpack_object keys; /**< Marks that such a record would have left (import_mark). */
+    msgpack_object error;
+};
+struct import_cells {
+    struct kt_ctx *ctx;
+    const struct schema_entity *entity;
+    /** Gathers references that find nothing; NULL: each is an error. */
+    struct import_pending *pending;
+    size_t pending_count;
+};
+/** *out is nil when the cell is only pending. */
+enum kt_status import_cell_read(struct import_cells *cells, const struct import_column *column,
+                                const char *path, const msgpack_object *cell, msgpack_object *out);
+bool import_cell_is_blank(const msgpack_object *cell);
+/** 64 bits that stand for a key: what is remembered of a row beyond its request. */
+uint64_t import_mark(const struct key *key);
+/** The index that finds records by this one field; `any` also one that is not unique. NULL. */
+const struct schema_index *import_index(const struct schema_entity *entity,
+                                        const struct schema_field *field, bool any);
+/** The present error as a map {row, code, message, message_zh, field?, rule?}; then forgotten. */
+msgpack_object import_error(struct kt_ctx *ctx, size_t row);
+
+/** --- import_save.c: the document. --- */
+/** What finds the record to update: the unique index over the fields of `name`. */
+struct import_key {
+    const struct schema_index *index; /**< NULL: all documents are new. */
+    const char *name;
+};
+/** `name` is "code", or "country+code" for a unique index over both. */
+enum kt_status import_key_read(struct kt_ctx *ctx, const struct schema_entity *entity,
+                               const char *name, const struct import_column *columns,
+                               size_t column_count, struct import_key *out);
+enum import_outcome { IMPORT_CREATED, IMPORT_UPDATED, IMPORT_UNCHANGED, IMPORT_OUTCOMES };
+/** In the caller's transaction; after a failure the caller aborts it. */
+enum kt_status import_save(struct kt_ctx *ctx, const struct schema_entity *entity,
+                           const struct import_key *key, const msgpack_object *values,
+                           enum import_outcome *outcome);
