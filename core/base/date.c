@@ -157,6 +157,28 @@ int kt_date_weekday(kt_date date)
     return (int)(from_monday - divide_down(from_monday, 7) * 7) + 1;
 }
 
+kt_date kt_date_week_start(kt_date date)
+{
+    return date - (kt_date_weekday(date) - 1);
+}
+
+kt_date kt_date_month_start(kt_date date)
+{
+    struct civil civil = civil_from_days(date);
+    return (kt_date)days_from_civil(civil.year, civil.month, 1);
+}
+
+kt_date kt_date_quarter_start(kt_date date)
+{
+    struct civil civil = civil_from_days(date);
+    return (kt_date)days_from_civil(civil.year, (civil.month - 1) / 3 * 3 + 1, 1);
+}
+
+kt_date kt_date_year_start(kt_date date)
+{
+    return (kt_date)days_from_civil(civil_from_days(date).year, 1, 1);
+}
+
 kt_date kt_date_of_instant(kt_instant_us at)
 {
     return (kt_date)divide_down(at, US_PER_DAY);

@@ -119,6 +119,10 @@ static enum kt_status rules_remove(struct kt_ctx *ctx, const msgpack_object *par
             "起始字节"                                                                         \
         }                                                                                          \
     }
+#define EXPLAIN                                                                                    \
+    {                                                                                              \
+        .name = "explain", .type = KT_BOOL, .label = { "Say how it was found", "说明查询方式" }    \
+    }
 
 static const struct kt_field login_params[] = {
     TEXT("user", KT_REQUIRED, "Login name", "登录名"),
@@ -154,11 +158,28 @@ static const struct kt_field search_params[] = {
     ARCHIVED,
     ANY("after", 0, "`next` of the page before", "上一页返回的 next"),
     ANY("fields", 0, "Only these fields", "仅返回这些字段"),
+    EXPLAIN,
 };
 static const struct kt_field count_params[] = {
     ENTITY,
     ANY("where", 0, "Conditions [field, op, value]", "条件 [字段, 运算符, 值]"),
     ARCHIVED,
+    EXPLAIN,
+};
+static const struct kt_field aggregate_params[] = {
+    ENTITY,
+    ARCHIVED,
+    ANY("where", 0, "Conditions [field, op, value]", "条件 [字段, 运算符, 值]"),
+    ANY("by", 0, "Fields to group by, dates as date:month", "分组字段，日期可写 date:month"),
+    ANY("sum", 0, "Fields to add up", "求和字段"),
+    ANY("min", 0, "Fields to take the least of", "求最小值字段"),
+    ANY("max", 0, "Fields to take the most of", "求最大值字段"),
+    ANY("avg", 0, "Fields to take the average of", "求平均值字段"),
+    ANY("having", 0, "Conditions on count and values", "对计数与汇总值的条件"),
+    ANY("order", 0, "count, sum.field, or a name in by; -: descending",
+        "count、sum.字段 或 by 中的名称，降序加 -"),
+    {.name = "limit", .type = KT_INT, .flags = KT_POSITIVE, .label = {"Most groups", "最多组数"}},
+    EXPLAIN,
 };
 static const struct kt_field history_params[] = {
     ENTITY,
@@ -309,6 +330,11 @@ static const struct kt_method methods[] = {
      .params = KT_LIST(count_params),
      .run = records_count,
      .label = {"How many match", "统计条数"}},
+    {.name = "record.aggregate",
+     .permission = "",
+     .params = KT_LIST(aggregate_params),
+     .run = records_aggregate,
+     .label = {"Counts, sums and averages by groups", "分组计数、求和与平均"}},
     {.name = "record.history",
      .permission = "",
      .params = KT_LIST(history_params),

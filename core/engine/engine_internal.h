@@ -108,6 +108,7 @@ enum kt_status records_archive(struct kt_ctx *ctx, const msgpack_object *params)
 enum kt_status records_restore(struct kt_ctx *ctx, const msgpack_object *params);
 enum kt_status records_search(struct kt_ctx *ctx, const msgpack_object *params);
 enum kt_status records_count(struct kt_ctx *ctx, const msgpack_object *params);
+enum kt_status records_aggregate(struct kt_ctx *ctx, const msgpack_object *params);
 enum kt_status records_history(struct kt_ctx *ctx, const msgpack_object *params);
 enum kt_status records_totals(struct kt_ctx *ctx, const msgpack_object *params);
 enum kt_status records_import(struct kt_ctx *ctx, const msgpack_object *params);

@@ -103,6 +103,13 @@ enum kt_status records_count(struct kt_ctx *ctx, const msgpack_object *params)
     return record_failed(ctx, entity, record_reply_count(ctx, entity, params));
 }
 
+enum kt_status records_aggregate(struct kt_ctx *ctx, const msgpack_object *params)
+{
+    const struct schema_entity *entity;
+    KT_TRY(find(ctx, params, "read", &entity));
+    return record_reply_aggregate(ctx, entity, params);
+}
+
 enum kt_status records_history(struct kt_ctx *ctx, const msgpack_object *params)
 {
     const struct schema_entity *entity;

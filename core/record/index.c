@@ -207,6 +207,7 @@ enum kt_status record_index_change(struct kt_ctx *ctx, const struct schema_entit
     for (size_t i = 0; i < entity->index_count; i++)
         if (touched(&entity->indexes[i], old, record))
             KT_TRY(change_one(ctx, &entity->indexes[i], id, old, record));
+    KT_TRY(record_counts_change(ctx, entity, old, record));
     return record_words_change(ctx, entity, id, old, record);
 }
 

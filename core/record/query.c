@@ -107,7 +107,7 @@ enum kt_status query_compile_path(struct kt_ctx *ctx, const struct record_questi
 
 /* --- Conditions --- */
 
-static bool find_op(const char *text, enum query_op *out)
+bool query_find_op(const char *text, enum query_op *out)
 {
     static const char *const words[] = {"=", "!=", "<", "<=", ">", ">=", "in", "like"};
     for (size_t i = 0; i < KT_COUNT(words); i++)
@@ -217,7 +217,7 @@ static enum kt_status compile_term(struct compiler *compiler, const msgpack_obje
     const char *name = kt_format(ctx, "%.*s", (int)parts[0].via.str.size, parts[0].via.str.ptr);
     const char *op = kt_format(ctx, "%.*s", (int)parts[1].via.str.size, parts[1].via.str.ptr);
     node->kind = QUERY_TERM;
-    if (!find_op(op, &node->op))
+    if (!query_find_op(op, &node->op))
         return kt_fail(ctx, KT_INVALID, "where", "unknown operator %s; use = != < <= > >= in like",
                        "未知运算符 %s；可用 = != < <= > >= in like", op);
     KT_TRY(query_compile_path(ctx, compiler->asked, name, &node->path));
@@ -299,6 +299,8 @@ enum kt_status record_query_compile(struct kt_ctx *ctx, const struct record_ques
     query->limit = asked->limit;
     query->paged = asked->paged;
     query->unordered = asked->unordered;
+    query->only_counts = asked->only_counts;
+    query->most = KT_LIMIT_SCAN;
     if (asked->where && asked->where->type == MSGPACK_OBJECT_ARRAY)
         KT_TRY(compile_list(&compiler, asked->where, 0, 0, &query->root));
     else if (asked->where)

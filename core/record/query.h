@@ -1,8 +1,9 @@
 /** A compiled search: conditions as a tree, the order, and the plan that serves both. Private to
  *  record/.
  *
- *  query.c compiles, query_order.c knows orders and cursors, query_plan.c chooses a walk,
- *  query_range.c turns it into ranges of keys, query_run.c walks them, query_match.c checks
+ *  query.c compiles, query_order.c knows orders and cursors, query_access.c what an index can do,
+ *  query_plan.c chooses a walk, query_join.c makes conditions along references fit for indexes,
+ *  query_range.c turns a plan into ranges of keys, query_run.c walks them, query_match.c checks
  *  conditions, query_sort.c keeps the best matches, query_past.c finds those of the past. */
 #pragma once
 
@@ -62,6 +63,12 @@ struct query_access {
     bool repeats; /**< A record may be met more than once. */
 };
 
+/** Conditions that must all hold. */
+struct query_terms {
+    const struct query_node **at;
+    size_t count;
+};
+
 enum query_walk {
     QUERY_STREAM,       /**< One range, one key after the other. */
     QUERY_MERGE_RANGES, /**< A few ranges side by side, in one order. */
@@ -74,6 +81,8 @@ struct query_plan {
     size_t part_count;
     bool backwards;
     bool sorts; /**< The walk does not give the asked order: the best matches are kept. */
+    bool exact; /**< Its keys are those of the matches: no record need be looked at to count. */
+    double cost;
 };
 
 enum query_archived { QUERY_ALL, QUERY_LIVE, QUERY_ARCHIVED };
@@ -85,10 +94,17 @@ struct record_query {
     struct query_order order[QUERY_ORDERS]; /**< Always ends with the id: no two are equal. */
     size_t order_count;
     bool unordered;              /**< Any order will do. */
+    bool only_counts;            /**< Nobody wants the records. */
     uint32_t limit;              /**< 0: no limit. */
     bool paged;                  /**< May end early with a cursor. */
     const msgpack_object *after; /**< A checked cursor or NULL. */
+    /** Terms that follow from conditions along references: "customer in [ids]". */
+    struct query_node *joins;
+    size_t join_count;
     struct query_plan plan;
+    uint64_t most;    /**< Records that may be looked at: KT_LIMIT_SCAN. */
+    uint64_t looked;  /**< What the walk did: records or keys that it looked at, */
+    uint64_t matched; /**< and how many of them matched. */
 };
 
 /** query.c */
@@ -100,6 +116,7 @@ enum kt_status query_compile_value(struct kt_ctx *ctx, const struct query_path *
                                    msgpack_object *out);
 /** The field whose type the path's values have; NULL for the record's own. */
 const struct schema_field *query_path_field(const struct query_path *path);
+bool query_find_op(const char *text, enum query_op *out);
 bool query_path_equal(const struct query_path *a, const struct query_path *b);
 bool query_path_is_id(const struct query_path *path);
 
@@ -126,8 +143,26 @@ enum kt_status query_matches(struct kt_ctx *ctx, const struct query_node *node,
 enum kt_status query_value(struct kt_ctx *ctx, const struct query_path *path,
                            const msgpack_object *record, const msgpack_object **out);
 
+/** Both are stored values of the field's type (NULL: whole numbers). */
+int query_compare_values(const struct schema_field *field, const msgpack_object *a,
+                         const msgpack_object *b);
+struct kt_decimal query_decimal(const msgpack_object *value);
+
+/** query_access.c: what an index can do for the terms; false when it does not hold all records. */
+bool query_make_access(const struct query_terms *terms, const struct schema_index *index,
+                       struct query_access *out);
+/** Does a walk along the access, forwards or backwards, go in the wanted order? */
+bool query_gives_order(const struct record_query *query, const struct query_access *access,
+                       bool *backwards);
+/** Do its keys say all that the terms say? */
+bool query_is_exact(const struct query_terms *terms, const struct query_access *access);
+/** Is it one unique key? */
+bool query_is_lookup(const struct query_access *access);
+
 /** query_plan.c */
 void query_plan(struct kt_ctx *ctx, struct record_query *query);
+/** query_join.c: conditions along references as ids of the records they lead to. */
+void query_join(struct kt_ctx *ctx, struct record_query *query);
 
 /** query_range.c: the keys of an access, from `from` to before `to`. */
 struct query_range {

@@ -44,8 +44,19 @@ static int sign_of(int64_t a, int64_t b)
 }
 
 /* Both are of the field's type. */
-static int compare_values(const struct schema_field *field, const msgpack_object *a,
-                          const msgpack_object *b)
+struct kt_decimal query_decimal(const msgpack_object *value)
+{
+    struct kt_decimal out = kt_decimal_invalid();
+    if (value->type == MSGPACK_OBJECT_STR)
+        kt_decimal_parse(value->via.str.ptr, value->via.str.size, &out);
+    else if (value->type == MSGPACK_OBJECT_POSITIVE_INTEGER ||
+             value->type == MSGPACK_OBJECT_NEGATIVE_INTEGER)
+        out = kt_decimal_from_int(value->via.i64);
+    return out;
+}
+
+int query_compare_values(const struct schema_field *field, const msgpack_object *a,
+                         const msgpack_object *b)
 {
     struct kt_decimal left, right;
     kt_instant_us from, to;
@@ -98,8 +109,9 @@ static bool holds(const struct query_node *term, const msgpack_object *value)
     if (term->op == QUERY_IN) {
         for (uint32_t i = 0; i < term->value.via.array.size; i++) {
             const msgpack_object *option = &term->value.via.array.ptr[i];
-            if (option->type == MSGPACK_OBJECT_NIL ? !value
-                                                   : value && !compare_values(field, value, option))
+            if (option->type == MSGPACK_OBJECT_NIL
+                    ? !value
+                    : value && !query_compare_values(field, value, option))
                 return true;
         }
         return false;
@@ -110,7 +122,7 @@ static bool holds(const struct query_node *term, const msgpack_object *value)
     }
     if (term->op == QUERY_LIKE)
         return value->type == MSGPACK_OBJECT_STR && like(value, &term->value);
-    int order = compare_values(field, value, &term->value);
+    int order = query_compare_values(field, value, &term->value);
     switch (term->op) {
     case QUERY_EQ:
         return order == 0;

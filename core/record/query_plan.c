@@ -1,218 +1,317 @@
 /* Choosing how to walk. Whatever is chosen, every record is checked against all conditions, so a
  * plan can only be slow, never wrong.
  *
- * An access to an index takes the terms that fix its first fields (= or one `in`), then bounds on
- * the next field; the id counts as the last field of every index that is not unique. The access
- * with the most fixed fields wins; a bound or the wanted order breaks ties. */
-#include <string.h>
-
+ * The cost of a plan is how many records it will look at, one found through an index counting more
+ * than one met in a walk over the records, as it has to be fetched. How many keys an access has is
+ * counted up to PROBE keys; of one with more it is only known that they are many, and guessed that
+ * they are a fifth of all. A walk in the wanted order ends when the page is full: it looks at
+ * `limit` records times the keys that come to one match, the matches being estimated by the most
+ * selective access and a tenth for each condition that it does not use. A sort looks at everything.
+ * What would gather or sort more than one search may look at is avoided if anything else can be
+ * had. */
 #include "record/query.h"
 
-static bool is_many(const struct schema_path *path)
+#define PROBE         1024
+#define COST_OF_FETCH 1.5 /* A record through an index, one in a walk over the records being 1. */
+#define COST_OF_SORT  1   /* A match that is ranked. */
+#define COST_OF_KEY   0.1 /* A key that is only gathered. */
+#define COST_OF_RANGE 4   /* Seeking, in keys. */
+#define PASSING       0.1 /* Of the records, by a condition of which nothing is known. */
+/* Below this, looking for a better plan costs more than it can save. */
+#define COST_TO_JOIN 64
+
+struct candidate {
+    struct query_access access;
+    double keys;
+    bool exact;
+    bool ordered;
+    bool backwards;
+};
+
+/* Everything the planner looks at for one search. */
+struct planner {
+    struct kt_ctx *ctx;
+    struct record_query *query;
+    double records; /**< Of the entity. */
+    double matches; /**< At most so many match, as far as is known. */
+    struct candidate *candidates;
+    size_t count;
+};
+
+/* --- How many keys --- */
+
+static bool has_terms(const struct query_access *access)
 {
-    return path->line || schema_field_is_list(path->field);
+    return access->equal_count || access->low || access->high;
 }
 
-static bool is_id_part(const struct schema_index *index, size_t part)
+static size_t used_terms(const struct query_access *access)
 {
-    return !index || part == index->path_count;
+    return access->equal_count + (access->low != NULL) + (access->high != NULL);
 }
 
-static size_t part_count(const struct schema_index *index)
+static double count_range(const struct query_range *range, struct store_cursor *cursor, double most)
 {
-    return index ? index->path_count + !index->unique : 1;
-}
-
-static bool is_path(const struct query_path *path, const struct schema_index *index, size_t part)
-{
-    if (is_id_part(index, part))
-        return query_path_is_id(path);
-    return !path->hop_count && path->field && path->field == index->paths[part].field &&
-           path->line == index->paths[part].line;
-}
-
-/* Can the value stand in a key of this part, and does the index hold all records that have it? */
-static bool has_keys(const struct schema_index *index, size_t part, const msgpack_object *value)
-{
-    if (is_id_part(index, part))
-        return value->type == MSGPACK_OBJECT_POSITIVE_INTEGER;
-    return value->type != MSGPACK_OBJECT_NIL || (!index->unique && !is_many(&index->paths[part]));
-}
-
-static bool fixes(const struct query_node *term, const struct schema_index *index, size_t part)
-{
-    if (term->kind != QUERY_TERM || !is_path(&term->path, index, part))
-        return false;
-    if (term->op == QUERY_EQ)
-        return has_keys(index, part, &term->value);
-    bool all = term->op == QUERY_IN;
-    for (uint32_t i = 0; all && i < term->value.via.array.size; i++)
-        all = has_keys(index, part, &term->value.via.array.ptr[i]);
-    return all;
-}
-
-static bool bounds(const struct query_node *term, const struct schema_index *index, size_t part)
-{
-    return term->kind == QUERY_TERM && is_path(&term->path, index, part) &&
-           (term->op == QUERY_LT || term->op == QUERY_LE || term->op == QUERY_GT ||
-            term->op == QUERY_GE) &&
-           term->value.type != MSGPACK_OBJECT_NIL &&
-           (!is_id_part(index, part) || term->value.type == MSGPACK_OBJECT_POSITIVE_INTEGER);
-}
-
-/* The term that fixes a part: better one value than a list, and only one list in all. */
-static const struct query_node *find_fixing(const struct record_query *query,
-                                            const struct query_access *access, size_t part)
-{
-    const struct query_node *list = NULL;
-    for (size_t i = 0; i < query->root.child_count; i++) {
-        const struct query_node *term = &query->root.children[i];
-        if (!fixes(term, access->index, part))
-            continue;
-        if (term->op == QUERY_EQ)
-            return term;
-        list = access->list ? list : term;
+    struct store_slice found;
+    double count = 0;
+    enum kt_status status = store_seek(cursor, key_slice(&range->from), &found, NULL);
+    while (status == KT_OK && count < most && query_compare(found, key_slice(&range->to)) < 0) {
+        count++;
+        status = store_next(cursor, &found, NULL);
     }
-    return list;
+    return count;
 }
 
-/* Of lists, different elements may satisfy two bounds: only one can be used. */
-static void find_bounds(const struct record_query *query, struct query_access *access, size_t part)
+static double estimate(const struct planner *planner, const struct query_access *access)
 {
-    bool one = !is_id_part(access->index, part) && is_many(&access->index->paths[part]);
-    for (size_t i = 0; i < query->root.child_count; i++) {
-        const struct query_node *term = &query->root.children[i];
-        if (!bounds(term, access->index, part))
-            continue;
-        bool low = term->op == QUERY_GT || term->op == QUERY_GE;
-        if (low && !(one && access->high))
-            access->low = term;
-        else if (!low && !(one && access->low))
-            access->high = term;
-    }
-}
-
-static struct query_access make_access(const struct record_query *query,
-                                       const struct schema_index *index)
-{
-    struct query_access access = {.index = index};
-    size_t many = 0, part = 0, parts = part_count(index);
-    for (; part < parts; part++) {
-        /* The key is of one element, the terms may be met by different ones. */
-        bool of_list = !is_id_part(index, part) && is_many(&index->paths[part]);
-        if (of_list && many)
-            break;
-        const struct query_node *term = find_fixing(query, &access, part);
-        if (!term)
-            break;
-        many += of_list;
-        access.equal[access.equal_count++] = term;
-        if (term->op == QUERY_IN)
-            access.list = term;
-    }
-    if (part < parts && !(many && !is_id_part(index, part) && is_many(&index->paths[part])))
-        find_bounds(query, &access, part);
-    for (size_t i = 0; index && i < index->path_count; i++)
-        access.repeats =
-            access.repeats || (is_many(&index->paths[i]) &&
-                               (i >= access.equal_count || access.equal[i]->op == QUERY_IN));
-    return access;
-}
-
-/* Unique keys leave out records with an empty value: is there none in this access? */
-static bool holds_all(const struct query_access *access)
-{
-    const struct schema_index *index = access->index;
-    for (size_t i = access->equal_count; index && index->unique && i < index->path_count; i++) {
-        const struct kt_field *decl = index->paths[i].field->decl;
-        bool bounded = i == access->equal_count && (access->low || access->high);
-        if (!bounded && (index->paths[i].line || !(decl->flags & KT_REQUIRED)))
-            return false;
-    }
-    return true;
-}
-
-static bool is_fixed(const struct query_access *access, const struct query_path *path)
-{
-    for (size_t i = 0; i < access->equal_count; i++)
-        if (access->equal[i]->op == QUERY_EQ && query_path_equal(&access->equal[i]->path, path))
-            return true;
-    return false;
-}
-
-/* Does a walk along the access, forwards or backwards, go in the wanted order? Fields that are
- * fixed have one value all the way; the others must be the rest of the key, part by part. */
-static bool gives_order(const struct record_query *query, const struct query_access *access,
-                        bool *backwards)
-{
-    size_t part = access->equal_count, parts = part_count(access->index);
-    bool first = true;
-    *backwards = false;
-    for (size_t i = 0; i < query->order_count; i++) {
-        const struct query_order *order = &query->order[i];
-        if (is_fixed(access, &order->path))
-            continue;
-        if (part == parts)
-            return !access->list; /* One range, and keys that no two records share. */
-        if (!is_path(&order->path, access->index, part) ||
-            (!first && *backwards != order->descending))
-            return false;
-        *backwards = order->descending;
-        first = false;
-        part++;
-    }
-    return part == parts;
-}
-
-static int score(const struct query_access *access, bool ordered)
-{
-    bool range = access->low || access->high;
-    bool one = access->index ? access->index->unique : true;
-    if (access->index && access->equal_count == 0 && !range && !ordered)
-        return -1;
-    if (one && access->equal_count == part_count(access->index))
-        return 1000 - (access->list ? 500 : 0);
-    return (int)access->equal_count * 8 + (range ? 4 : 0) + (ordered ? 2 : 0);
-}
-
-static void take(struct kt_ctx *ctx, struct record_query *query, const struct query_access *access)
-{
-    struct query_plan *plan = &query->plan;
-    struct query_access *part = kt_alloc(ctx, sizeof(*part));
-    *part = *access;
-    *plan = (struct query_plan){.parts = part, .part_count = 1};
-    bool ordered = gives_order(query, access, &plan->backwards);
+    struct store_cursor *cursor;
     size_t ranges = query_range_count(access);
-    plan->sorts = !ordered && !query->unordered;
-    if (!ordered)
-        plan->backwards = false;
-    bool by_id = query->order_count == 1 && plan->sorts; /* Sorting ids needs no records. */
-    if (ranges <= 1 && !access->repeats && !by_id) {
-        plan->walk = QUERY_STREAM;
-    } else if (ordered && ranges <= QUERY_MERGE) {
-        plan->walk = QUERY_MERGE_RANGES;
-    } else {
-        plan->walk = QUERY_GATHER;
-        plan->sorts = !query->unordered && query->order_count > 1;
-        plan->backwards = query->order_count == 1 && query->order[0].descending;
+    double count = 0, spent = 0;
+    if (!has_terms(access))
+        return planner->records;
+    if (query_is_lookup(access))
+        return 1;
+    if (store_cursor_open(planner->ctx->txn, &cursor) != KT_OK)
+        return planner->records;
+    size_t done = 0;
+    for (; done < ranges && spent < PROBE; done++) {
+        struct query_range range;
+        query_range(planner->query, access, done, &range);
+        double more = count_range(&range, cursor, PROBE - spent);
+        count += more;
+        spent += more + COST_OF_RANGE;
     }
+    store_cursor_close(cursor);
+    bool all = done == ranges && (spent < PROBE || count < PROBE - COST_OF_RANGE);
+    if (all)
+        return count;
+    double guess = ranges > done ? count * (double)ranges / (double)done : planner->records / 5;
+    return guess > count ? guess : count;
+}
+
+/* --- What a candidate costs --- */
+
+static double looks(const struct planner *planner, double keys)
+{
+    const struct record_query *query = planner->query;
+    if (!query->limit)
+        return keys;
+    double matches = planner->matches < 1 ? 1 : planner->matches;
+    double until_full = (double)query->limit * keys / matches + 1;
+    return until_full < keys ? until_full : keys;
+}
+
+static void fill_plan(const struct planner *planner, const struct candidate *candidate,
+                      struct query_plan *plan)
+{
+    const struct record_query *query = planner->query;
+    const struct query_access *access = &candidate->access;
+    bool by_id = query->order_count == 1;
+    bool many = query_range_count(access) > 1 || access->repeats;
+    double fetch = access->index ? COST_OF_FETCH : 1;
+    *plan = (struct query_plan){.parts = access, .part_count = 1};
+    if (candidate->ordered && query_range_count(access) <= QUERY_MERGE) {
+        plan->walk = many ? QUERY_MERGE_RANGES : QUERY_STREAM;
+        plan->backwards = candidate->backwards;
+        plan->cost = looks(planner, candidate->keys) * fetch;
+    } else if (many || (by_id && !query->unordered)) {
+        plan->walk = QUERY_GATHER;
+        plan->sorts = !by_id && !query->unordered;
+        plan->backwards = by_id && query->order[0].descending;
+        plan->cost =
+            candidate->keys * COST_OF_KEY + (plan->sorts ? candidate->keys * (fetch + COST_OF_SORT)
+                                                         : looks(planner, candidate->keys) * fetch);
+    } else {
+        plan->walk = QUERY_STREAM;
+        plan->sorts = !query->unordered;
+        plan->cost = plan->sorts ? candidate->keys * (fetch + COST_OF_SORT)
+                                 : looks(planner, candidate->keys) * fetch;
+    }
+    if ((plan->sorts || plan->walk == QUERY_GATHER) && candidate->keys > KT_LIMIT_SCAN)
+        plan->cost *= 1000;
+    plan->exact = candidate->exact;
+    if (query->only_counts && plan->exact)
+        plan->cost = candidate->keys * COST_OF_KEY;
+}
+
+/* --- Candidates --- */
+
+static struct query_terms root_terms(struct kt_ctx *ctx, const struct record_query *query)
+{
+    struct query_terms terms = {0};
+    terms.at = kt_alloc(ctx, sizeof(const struct query_node *) *
+                                 (query->root.child_count + query->join_count));
+    for (size_t i = 0; i < query->root.child_count; i++)
+        if (query->root.children[i].kind == QUERY_TERM)
+            terms.at[terms.count++] = &query->root.children[i];
+    for (size_t i = 0; i < query->join_count; i++)
+        terms.at[terms.count++] = &query->joins[i];
+    return terms;
+}
+
+static void add_candidate(struct planner *planner, const struct query_terms *terms,
+                          const struct schema_index *index)
+{
+    struct candidate *candidate = &planner->candidates[planner->count];
+    *candidate = (struct candidate){0};
+    if (!query_make_access(terms, index, &candidate->access))
+        return;
+    candidate->ordered =
+        query_gives_order(planner->query, &candidate->access, &candidate->backwards);
+    if (index && !has_terms(&candidate->access) &&
+        (!candidate->ordered || planner->query->unordered))
+        return;
+    candidate->exact = planner->query->archived == QUERY_ALL && !planner->ctx->as_of &&
+                       planner->query->join_count == 0 &&
+                       terms->count == planner->query->root.child_count &&
+                       query_is_exact(terms, &candidate->access);
+    planner->count++;
+}
+
+/* A lookup, or the only one that uses terms when it uses all and goes in order: then there is
+ * nothing to weigh up, and nothing to count. */
+static const struct candidate *settled(const struct planner *planner)
+{
+    const struct record_query *query = planner->query;
+    const struct candidate *only = NULL;
+    for (size_t i = 0; i < planner->count; i++) {
+        const struct candidate *candidate = &planner->candidates[i];
+        if (query_is_lookup(&candidate->access))
+            return candidate;
+        if (!has_terms(&candidate->access))
+            continue;
+        if (only)
+            return NULL;
+        only = candidate;
+    }
+    if (!only && planner->count == 1 && query->root.child_count == 0)
+        return &planner->candidates[0];
+    bool whole = only && used_terms(&only->access) == query->root.child_count && !query->join_count;
+    return whole && (only->ordered || query->unordered) &&
+                   query_range_count(&only->access) <= QUERY_MERGE
+               ? only
+               : NULL;
+}
+
+static void weigh(struct planner *planner, struct query_plan *out)
+{
+    planner->matches = planner->records;
+    for (size_t i = 0; i < planner->count; i++) {
+        struct candidate *candidate = &planner->candidates[i];
+        candidate->keys = estimate(planner, &candidate->access);
+        double matches = candidate->keys;
+        for (size_t n = used_terms(&candidate->access); n < planner->query->root.child_count; n++)
+            matches *= PASSING;
+        if (matches < planner->matches)
+            planner->matches = matches;
+    }
+    for (size_t i = 0; i < planner->count; i++) {
+        struct query_plan plan;
+        fill_plan(planner, &planner->candidates[i], &plan);
+        /* Of equals, the one that leaves less to check. */
+        if (i == 0 || plan.cost < out->cost ||
+            (plan.cost <= out->cost && used_terms(plan.parts) > used_terms(out->parts)))
+            *out = plan;
+    }
+}
+
+static void plan_once(struct planner *planner)
+{
+    struct record_query *query = planner->query;
+    struct query_terms terms = root_terms(planner->ctx, query);
+    planner->count = 0;
+    planner->candidates =
+        kt_alloc(planner->ctx, sizeof(*planner->candidates) * (query->entity->index_count + 1));
+    add_candidate(planner, &terms, NULL);
+    for (size_t i = 0; i < query->entity->index_count; i++)
+        add_candidate(planner, &terms, &query->entity->indexes[i]);
+    const struct candidate *best = settled(planner);
+    if (best)
+        fill_plan(planner, best, &query->plan);
+    else
+        weigh(planner, &query->plan);
+}
+
+/* --- A union: each branch of an `or` by an index of its own --- */
+
+static struct query_terms branch_terms(struct kt_ctx *ctx, const struct query_node *branch,
+                                       const struct query_terms *others)
+{
+    struct query_terms terms = {0};
+    size_t own = branch->kind == QUERY_AND ? branch->child_count : 1;
+    terms.at = kt_alloc(ctx, sizeof(const struct query_node *) * (own + others->count));
+    for (size_t i = 0; i < own; i++) {
+        const struct query_node *term = branch->kind == QUERY_AND ? &branch->children[i] : branch;
+        if (term->kind == QUERY_TERM)
+            terms.at[terms.count++] = term;
+    }
+    for (size_t i = 0; i < others->count; i++)
+        terms.at[terms.count++] = others->at[i];
+    return terms;
+}
+
+/* The access with the fewest keys; false when only looking at all records would do. */
+static bool best_access(const struct planner *planner, const struct query_terms *terms,
+                        struct query_access *out, double *keys)
+{
+    const struct schema_entity *entity = planner->query->entity;
+    bool found = false;
+    for (size_t i = 0; i <= entity->index_count; i++) {
+        struct query_access access;
+        if (!query_make_access(terms, i ? &entity->indexes[i - 1] : NULL, &access) ||
+            !has_terms(&access))
+            continue;
+        double count = estimate(planner, &access);
+        if (!found || count < *keys) {
+            *out = access;
+            *keys = count;
+        }
+        found = true;
+    }
+    return found;
+}
+
+static void try_union(struct planner *planner, const struct query_node *either)
+{
+    struct record_query *query = planner->query;
+    struct query_terms others = root_terms(planner->ctx, query);
+    struct query_access *parts = kt_alloc(planner->ctx, sizeof(*parts) * either->child_count);
+    double all = 0;
+    for (size_t i = 0; i < either->child_count; i++) {
+        struct query_terms terms = branch_terms(planner->ctx, &either->children[i], &others);
+        double keys = 0;
+        if (either->children[i].kind == QUERY_OR || either->children[i].kind == QUERY_NOT ||
+            !best_access(planner, &terms, &parts[i], &keys))
+            return;
+        all += keys;
+    }
+    bool by_id = query->order_count == 1;
+    struct query_plan plan = {.walk = QUERY_GATHER, .parts = parts};
+    plan.part_count = either->child_count;
+    plan.sorts = !by_id && !query->unordered;
+    plan.backwards = by_id && query->order[0].descending;
+    plan.cost = all * COST_OF_KEY + (plan.sorts ? all * (COST_OF_FETCH + COST_OF_SORT)
+                                                : looks(planner, all) * COST_OF_FETCH);
+    if (plan.cost < query->plan.cost)
+        query->plan = plan;
 }
 
 void query_plan(struct kt_ctx *ctx, struct record_query *query)
 {
-    const struct schema_entity *entity = query->entity;
-    struct query_access best = make_access(query, NULL);
-    bool backwards;
-    int most = score(&best, gives_order(query, &best, &backwards));
-    for (size_t i = 0; i < entity->index_count; i++) {
-        struct query_access access = make_access(query, &entity->indexes[i]);
-        if (!holds_all(&access))
-            continue;
-        int points = score(&access, gives_order(query, &access, &backwards));
-        if (points > most) {
-            most = points;
-            best = access;
-        }
-    }
-    take(ctx, query, &best);
+    struct planner planner = {.ctx = ctx, .query = query};
+    struct record_counts counts;
+    if (record_counts_read(ctx, query->entity, &counts) != KT_OK)
+        context_forgive(ctx);
+    planner.records = (double)counts.all;
+    if (query->archived == QUERY_LIVE && !counts.archived && !ctx->as_of)
+        query->archived = QUERY_ALL; /* There are none to leave out. */
+    plan_once(&planner);
+    if (query->plan.cost <= COST_TO_JOIN)
+        return;
+    query_join(ctx, query);
+    if (query->join_count)
+        plan_once(&planner);
+    for (size_t i = 0; i < query->root.child_count; i++)
+        if (query->root.children[i].kind == QUERY_OR && query->root.children[i].child_count)
+            try_union(&planner, &query->root.children[i]);
 }

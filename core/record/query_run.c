@@ -7,6 +7,9 @@
 
 #include "record/query.h"
 
+/* So many keys cost no more than a record. */
+#define KEYS_PER_RECORD 5
+
 struct walk {
     struct kt_ctx *ctx;
     struct record_query *query;
@@ -14,7 +17,7 @@ struct walk {
     void *argument;
     msgpack_object *next;
     msgpack_zone *scratch; /**< For records that are looked at and let go. */
-    uint64_t looked;
+    bool keys_only;        /**< Keys are counted, no record is looked at. */
     uint32_t given;
     uint64_t last;             /**< Id of the record looked at last. */
     bool full;                 /**< The page has ended. */
@@ -80,6 +83,7 @@ static enum kt_status give(struct walk *walk, uint64_t id, struct store_slice by
 {
     KT_TRY(walk->each(walk->ctx, walk->argument, id, bytes));
     walk->given++;
+    walk->query->matched += !walk->best; /* Those kept to be sorted are counted already. */
     return walk->given == walk->query->limit ? end_page(walk, id) : KT_OK;
 }
 
@@ -139,9 +143,9 @@ static enum kt_status visit(struct walk *walk, uint64_t id, struct store_slice b
 {
     struct query_rank rank;
     bool matches, ranked = walk->best || query_past_has_more(walk->past);
-    if (walk->looked == KT_LIMIT_SCAN)
+    if (walk->query->looked == walk->query->most)
         return looked_enough(walk);
-    walk->looked++;
+    walk->query->looked++;
     walk->last = id;
     KT_TRY(check(walk, bytes, &matches, ranked ? &rank : NULL));
     if (!matches)
@@ -150,6 +154,7 @@ static enum kt_status visit(struct walk *walk, uint64_t id, struct store_slice b
         KT_TRY(give_past(walk, &rank));
         return walk->full ? KT_OK : give(walk, id, bytes);
     }
+    walk->query->matched++;
     if (!walk->behind || query_rank_compare(&rank, walk->behind) > 0)
         query_best_offer(walk->best, id, &rank);
     return context_check_memory(walk->ctx);
@@ -167,12 +172,24 @@ static uint64_t key_record(const struct query_access *access, struct store_slice
     return id;
 }
 
+static enum kt_status count_key(struct walk *walk, uint64_t id)
+{
+    if (walk->query->looked == KEYS_PER_RECORD * walk->query->most)
+        return looked_enough(walk);
+    walk->query->looked++;
+    walk->query->matched++;
+    walk->last = id;
+    return KT_OK;
+}
+
 static enum kt_status visit_key(struct walk *walk, const struct query_access *access,
                                 struct store_slice key, struct store_slice value)
 {
     uint64_t id = key_record(access, key, value);
     if (query_past_changed(walk->past, id))
         return KT_OK;
+    if (walk->keys_only)
+        return count_key(walk, id);
     if (access->index)
         KT_TRY(load(walk, id, &value));
     return visit(walk, id, value);
@@ -305,7 +322,7 @@ struct ids {
 
 static enum kt_status add_id(struct walk *walk, struct ids *ids, uint64_t id)
 {
-    if (ids->count == KT_LIMIT_SCAN)
+    if (ids->count == KEYS_PER_RECORD * walk->query->most)
         return looked_enough(walk);
     if (ids->count == ids->capacity) {
         size_t grown = ids->capacity ? ids->capacity * 2 : 256;
@@ -359,6 +376,10 @@ static enum kt_status gather(struct walk *walk)
         uint64_t id = ids.at[query->plan.backwards ? ids.count - 1 - i : i];
         if (id == walk->last || !is_behind(query, id) || query_past_changed(walk->past, id))
             continue;
+        if (walk->keys_only) {
+            KT_TRY(count_key(walk, id));
+            continue;
+        }
         KT_TRY(load(walk, id, &bytes));
         KT_TRY(visit(walk, id, bytes));
     }
@@ -385,6 +406,7 @@ enum kt_status record_query_run(struct kt_ctx *ctx, struct record_query *query, 
     if (ctx->as_of)
         KT_TRY(query_past_find(ctx, query, &walk.past));
     walk.next = next;
+    walk.keys_only = query->only_counts && query->plan.exact;
     if (next)
         *next = kt_nil();
     if (query->plan.sorts) {

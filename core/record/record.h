@@ -94,6 +94,8 @@ enum kt_status record_reply_search(struct kt_ctx *ctx, const struct schema_entit
                                    const msgpack_object *params);
 enum kt_status record_reply_count(struct kt_ctx *ctx, const struct schema_entity *entity,
                                   const msgpack_object *params);
+enum kt_status record_reply_aggregate(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                      const msgpack_object *params);
 enum kt_status record_reply_history(struct kt_ctx *ctx, const struct schema_entity *entity,
                                     const msgpack_object *params);
 enum kt_status record_reply_totals(struct kt_ctx *ctx, const msgpack_object *params);

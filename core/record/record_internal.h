@@ -57,6 +57,20 @@ void record_pack_value(msgpack_packer *packer, const struct schema_field *field,
 enum kt_status record_put(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
                           const msgpack_object *record);
 
+/** count.c: how many records an entity has, all of them and the archived ones. */
+struct record_counts {
+    uint64_t all;
+    uint64_t archived;
+};
+enum kt_status record_counts_read(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                  struct record_counts *out);
+enum kt_status record_counts_write(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                   const struct record_counts *counts);
+/** Either record may be NULL. */
+enum kt_status record_counts_change(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                    const msgpack_object *old, const msgpack_object *record);
+void record_counts_add(struct record_counts *counts, const msgpack_object *record);
+
 /** index.c: keep unique keys and indexes in step. Either record may be NULL. */
 enum kt_status record_index_change(struct kt_ctx *ctx, const struct schema_entity *entity,
                                    uint64_t id, const msgpack_object *old,
@@ -91,6 +105,10 @@ uint64_t record_key_id(struct store_slice key);
 enum kt_status record_words_change(struct kt_ctx *ctx, const struct schema_entity *entity,
                                    uint64_t id, const msgpack_object *old,
                                    const msgpack_object *record);
+
+/** bucket.c: the first day of the day, week, month ... of a date or instant, as text; false when
+ *  the value is neither, or is not to be cut. */
+bool record_bucket(enum schema_cut cut, const msgpack_object *value, char out[KT_DATE_TEXT_SIZE]);
 
 /** total.c */
 enum kt_status record_total_change(struct kt_ctx *ctx, const struct schema_entity *entity,
@@ -300,7 +318,8 @@ struct record_question {
     bool unordered;              /**< Any order will do. */
     uint32_t limit;              /**< 0: no limit. */
     const msgpack_object *after; /**< The cursor an earlier page ended with, or NULL. */
-    bool paged; /**< Rather end early with a cursor than fail for looking at too much. */
+    bool paged;       /**< Rather end early with a cursor than fail for looking at too much. */
+    bool only_counts; /**< Nobody wants the records: `each` may not be called. */
     const msgpack_object *archived; /**< "include", "exclude" or "only"; NULL: as usual. */
     /** Only along references to entities that the user may read, not by what is masked for them,
      *  and archived records only when asked for. */
@@ -310,6 +329,8 @@ struct record_question {
 struct record_query;
 enum kt_status record_query_compile(struct kt_ctx *ctx, const struct record_question *asked,
                                     struct record_query **out);
+/** What the search did, for people and programs. explain.c */
+struct kt_map *record_query_explain(struct kt_ctx *ctx, const struct record_query *query);
 /** Calls `each` for matching records in order until it fails or the limit is reached. `bytes` are
  *  borrowed until the transaction writes. `next` (may be NULL) is the cursor to go on with, nil
  *  when there is nothing behind. query_run.c */

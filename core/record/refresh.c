@@ -15,7 +15,9 @@ struct build {
     size_t index_count;
     const struct schema_total **totals;
     size_t total_count;
-    bool words;            /**< The full-text index, too. */
+    bool words;  /**< The full-text index, too. */
+    bool counts; /**< How many records there are, too. */
+    struct record_counts counted;
     msgpack_zone *scratch; /**< One record at a time. */
     uint64_t records;
 };
@@ -122,7 +124,7 @@ static enum kt_status wipe_all(const struct build *build)
     return build->words ? wipe(build->ctx, SPACE_WORD, build->entity->number) : KT_OK;
 }
 
-static enum kt_status enter(const struct build *build, uint64_t id, struct store_slice bytes)
+static enum kt_status enter(struct build *build, uint64_t id, struct store_slice bytes)
 {
     struct kt_ctx *ctx = build->ctx;
     msgpack_object record;
@@ -131,11 +133,11 @@ static enum kt_status enter(const struct build *build, uint64_t id, struct store
         KT_TRY(record_index_add(ctx, build->indexes[i], id, &record));
     for (size_t i = 0; i < build->total_count; i++)
         KT_TRY(record_total_add(ctx, build->totals[i], &record));
+    record_counts_add(&build->counted, &record);
     return build->words ? record_words_change(ctx, build->entity, id, NULL, &record) : KT_OK;
 }
 
-static enum kt_status enter_in_scratch(const struct build *build, uint64_t id,
-                                       struct store_slice bytes)
+static enum kt_status enter_in_scratch(struct build *build, uint64_t id, struct store_slice bytes)
 {
     struct kt_ctx *ctx = build->ctx;
     msgpack_zone *arena = ctx->arena;
@@ -205,6 +207,7 @@ static struct kt_list *compare(struct build *build, const msgpack_object *kept)
     }
     if (entity->searchable)
         add_text(wanted, kept, words_text(ctx, entity), &build->words);
+    add_text(wanted, kept, "counts", &build->counts);
     return wanted;
 }
 
@@ -238,9 +241,10 @@ static enum kt_status refresh(struct kt_ctx *ctx, const struct schema_entity *en
     struct kt_list *wanted = compare(&build, &kept);
     if (kt_equal(&wanted->object, &kept))
         return KT_OK;
-    if (build.index_count || build.total_count || build.words) {
+    if (build.index_count || build.total_count || build.words || build.counts) {
         KT_TRY(wipe_all(&build));
         KT_TRY(fill(&build));
+        KT_TRY(record_counts_write(ctx, entity, &build.counted));
     }
     if (build.records)
         log_info("built entity=%s indexes=%zu totals=%zu words=%d records=%llu", entity->name,

@@ -46,7 +46,16 @@ struct schema_index {
     bool many; /**< Over lines, tags or KT_REFS: several keys for one record. */
 };
 
-enum schema_cut { SCHEMA_WHOLE, SCHEMA_MONTH, SCHEMA_YEAR };
+/** How a date or instant is cut to the first day of a span. The numbers are part of how a total's
+ *  declaration is remembered. */
+enum schema_cut {
+    SCHEMA_WHOLE,
+    SCHEMA_MONTH,
+    SCHEMA_YEAR,
+    SCHEMA_DAY,
+    SCHEMA_WEEK,
+    SCHEMA_QUARTER
+};
 struct schema_leg {
     struct schema_path by[KT_GROUP_FIELDS];
     enum schema_cut cut[KT_GROUP_FIELDS];
@@ -133,5 +142,7 @@ bool schema_field_is_readonly(const struct kt_field *decl);
 bool schema_field_sleeps(const struct schema_field *field);
 const struct kt_state *schema_state(const struct schema_entity *entity,
                                     const msgpack_object *record);
+/** "day", "week", "month", "quarter", "year"; bucket.c */
+bool schema_cut(const char *word, enum schema_cut *out);
 /** A stable 32-bit number for a name, given out at first use. */
 enum kt_status catalog_number(struct store_txn *txn, const char *name, uint32_t *out);

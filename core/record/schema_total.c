@@ -39,15 +39,14 @@ static enum kt_status fill_leg(struct builder *builder, const struct schema_tota
         char *cut = strchr(name, ':');
         if (cut) {
             *cut++ = '\0';
-            leg->cut[i] = strcmp(cut, "month") == 0 ? SCHEMA_MONTH : SCHEMA_YEAR;
-            if (strcmp(cut, "month") != 0 && strcmp(cut, "year") != 0)
+            if (!schema_cut(cut, &leg->cut[i]))
                 return schema_refuse(builder, "total %s: cannot cut a date by %s",
                                      total->decl->name, cut);
         }
         KT_TRY(leg_path(builder, total, leg, name, &leg->by[i]));
         enum kt_type type = path_type(&leg->by[i]);
         if (type == KT_LINES || type == KT_TAGS || type == KT_REFS || type == KT_JSON ||
-            type == KT_FILE || (cut && type != KT_DATE))
+            type == KT_FILE || (cut && type != KT_DATE && type != KT_INSTANT))
             return schema_refuse(builder, "total %s: cannot group by %s", total->decl->name,
                                  decl->by.at[i]);
     }

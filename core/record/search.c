@@ -72,7 +72,8 @@ enum kt_status record_reply_search(struct kt_ctx *ctx, const struct schema_entit
     /* The count is known only at the end: leave room for a 32-bit array header and fill it in. */
     msgpack_sbuffer_clear(&ctx->reply);
     msgpack_packer_init(&packer, &ctx->reply, msgpack_sbuffer_write);
-    msgpack_pack_map(&packer, 2);
+    bool explain = kt_get_bool(params, "explain");
+    msgpack_pack_map(&packer, explain ? 3 : 2);
     msgpack_pack_str_with_body(&packer, "records", 7);
     size_t header = ctx->reply.size;
     msgpack_sbuffer_write(&ctx->reply, "\xdd\0\0\0\0", 5);
@@ -80,16 +81,20 @@ enum kt_status record_reply_search(struct kt_ctx *ctx, const struct schema_entit
     put_u32(ctx->reply.data + header + 1, page.count);
     msgpack_pack_str_with_body(&packer, "next", 4);
     msgpack_pack_object(&packer, next);
-    return KT_OK;
+    if (explain) {
+        msgpack_pack_str_with_body(&packer, "plan", 4);
+        msgpack_pack_object(&packer, record_query_explain(ctx, query)->object);
+    }
+    return context_check_memory(ctx);
 }
 
 static enum kt_status count_one(struct kt_ctx *ctx, void *argument, uint64_t id,
                                 struct store_slice bytes)
 {
     (void)ctx;
+    (void)argument;
     (void)id;
     (void)bytes;
-    ++*(int64_t *)argument;
     return KT_OK;
 }
 
@@ -100,13 +105,24 @@ enum kt_status record_reply_count(struct kt_ctx *ctx, const struct schema_entity
                                           .where = kt_get(params, "where"),
                                           .archived = kt_get(params, "archived"),
                                           .unordered = true,
+                                          .only_counts = true,
                                           .for_client = true};
     struct record_query *query;
-    int64_t count = 0;
-    KT_TRY(record_query_compile(ctx, &asked, &query));
-    KT_TRY(record_query_run(ctx, query, count_one, &count, NULL));
+    struct record_counts counts = {0};
     struct kt_map *answer = kt_map_new(ctx);
-    kt_map_set_int(answer, "count", count);
+    KT_TRY(record_query_compile(ctx, &asked, &query));
+    KT_TRY(record_counts_read(ctx, entity, &counts));
+    bool kept = query->root.child_count == 0 && !ctx->as_of;
+    uint64_t count = query->archived == QUERY_ALL        ? counts.all
+                     : query->archived == QUERY_ARCHIVED ? counts.archived
+                                                         : counts.all - counts.archived;
+    if (!kept) {
+        KT_TRY(record_query_run(ctx, query, count_one, NULL, NULL));
+        count = query->matched;
+    }
+    kt_map_set_int(answer, "count", (int64_t)count);
+    if (kt_get_bool(params, "explain"))
+        kt_map_set(answer, "plan", record_query_explain(ctx, query)->object);
     kt_reply_map(ctx, answer);
-    return KT_OK;
+    return context_check_memory(ctx);
 }

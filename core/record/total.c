@@ -11,16 +11,11 @@ static void add_group(struct key *key, const struct schema_path *path, enum sche
                       const msgpack_object *value)
 {
     const struct schema_field *field = path->line ? path->line : path->field;
-    char text[KT_DATE_TEXT_SIZE];
-    if (cut == SCHEMA_WHOLE || !value || value->type != MSGPACK_OBJECT_STR ||
-        value->via.str.size != 10) {
+    char day[KT_DATE_TEXT_SIZE];
+    if (record_bucket(cut, value, day))
+        key_add_text(key, day, strlen(day));
+    else
         record_key_add(key, field, value);
-        return;
-    }
-    memcpy(text, value->via.str.ptr, 10);
-    memcpy(cut == SCHEMA_MONTH ? text + 8 : text + 5, cut == SCHEMA_MONTH ? "01" : "01-01",
-           cut == SCHEMA_MONTH ? 2 : 5);
-    key_add_text(key, text, 10);
 }
 
 void record_total_begin(struct key *key, const struct schema_total *total)

@@ -84,6 +84,7 @@ enum kt_status verify_records(struct verify *verify, const struct schema_entity 
 
 struct expectation {
     const struct schema_entity *entity;
+    struct record_counts counts;
     uint64_t *entries; /**< For each index: how many of the keys it should have it has. */
 };
 
@@ -156,6 +157,7 @@ static enum kt_status check_record(struct verify *verify, void *argument, uint64
                        (unsigned long long)id);
         return KT_OK;
     }
+    record_counts_add(&expected->counts, record);
     for (size_t i = 0; i < entity->index_count; i++) {
         struct record_keys keys;
         record_index_keys(verify->ctx, &entity->indexes[i], id, record, &keys);
@@ -226,11 +228,25 @@ static enum kt_status walk_index(struct verify *verify, const struct schema_inde
     return moved == KT_OK || moved == KT_NOT_FOUND ? KT_OK : record_store_failed(ctx, moved);
 }
 
+static enum kt_status check_counts(struct verify *verify, const struct schema_entity *entity,
+                                   const struct record_counts *found)
+{
+    struct record_counts kept;
+    KT_TRY(record_counts_read(verify->ctx, entity, &kept));
+    if (kept.all != found->all || kept.archived != found->archived)
+        verify_problem(verify, "count", entity->name, 0,
+                       "%llu records (%llu archived) are counted, %llu (%llu) are there",
+                       (unsigned long long)kept.all, (unsigned long long)kept.archived,
+                       (unsigned long long)found->all, (unsigned long long)found->archived);
+    return KT_OK;
+}
+
 static enum kt_status check_entity(struct verify *verify, const struct schema_entity *entity)
 {
     struct expectation expected = {.entity = entity};
     expected.entries = kt_alloc(verify->ctx, sizeof(*expected.entries) * entity->index_count);
     KT_TRY(verify_records(verify, entity, check_record, &expected));
+    KT_TRY(check_counts(verify, entity, &expected.counts));
     for (size_t i = 0; i < entity->index_count; i++) {
         uint64_t rows = 0, again = 0;
         KT_TRY(walk_index(verify, &entity->indexes[i], false, &rows));

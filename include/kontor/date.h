@@ -28,6 +28,11 @@ KT_EXPORT void kt_date_to_civil(kt_date date, int *year, int *month, int *day);
 KT_EXPORT kt_date kt_date_add_months(kt_date date, int months);
 /** 1 = Monday .. 7 = Sunday (ISO 8601). */
 KT_EXPORT int kt_date_weekday(kt_date date);
+/** The Monday of its week (ISO 8601), the first day of its month, quarter or year. */
+KT_EXPORT kt_date kt_date_week_start(kt_date date);
+KT_EXPORT kt_date kt_date_month_start(kt_date date);
+KT_EXPORT kt_date kt_date_quarter_start(kt_date date);
+KT_EXPORT kt_date kt_date_year_start(kt_date date);
 /** The UTC day of an instant. */
 KT_EXPORT kt_date kt_date_of_instant(kt_instant_us at);
 /** ISO 8601: a date, or "2026-11-23T17:20[:00[.123456]]" followed by nothing or "Z" (UTC) or an
