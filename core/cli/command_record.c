@@ -5,6 +5,7 @@
 
 #include "cli/commands.h"
 #include "cli/json.h"
+#include "cli/search.h"
 #include "kontor/limits.h"
 
 /* --- The model, as system.describe tells it --- */
@@ -285,16 +286,36 @@ const struct cli_command command_get = {
 /* --- search --- */
 
 struct search {
-    const char *order;
+    struct cli_list order;
     const char *where;
     const char *after;
     const char *as_of;
     struct cli_list fields;
     long limit;
+    bool explain;
 };
 
-static enum cli_exit read_json_option(struct cli *cli, const char *name, const char *text,
-                                      msgpack_object *out)
+void search_set_list(struct cli *cli, struct build_map *params, const char *name,
+                     const struct cli_list *list)
+{
+    if (list->count == 0)
+        return;
+    msgpack_object texts = build_array(cli->zone, (uint32_t)list->count);
+    for (size_t i = 0; i < list->count; i++)
+        texts.via.array.ptr[i] = build_text(list->at[i]);
+    build_set(params, name, texts);
+}
+
+void search_say_plan(const struct cli *cli, const msgpack_object *answer)
+{
+    const msgpack_object *text =
+        object_get(object_get(answer, "plan"), cli->chinese ? "text_zh" : "text");
+    if (text && text->type == MSGPACK_OBJECT_STR)
+        cli_say(cli, "kontor: ", text->via.str.ptr, text->via.str.size);
+}
+
+enum cli_exit search_json_option(struct cli *cli, const char *name, const char *text,
+                                 msgpack_object *out)
 {
     char why[256];
     if (json_read(text, strlen(text), cli->zone, out, why, sizeof why))
@@ -302,11 +323,11 @@ static enum cli_exit read_json_option(struct cli *cli, const char *name, const c
     return cli_fail(cli, CLI_USAGE, "--%s is not JSON: %s", "--%s 不是 JSON: %s", name, why);
 }
 
-static enum cli_exit build_where(struct cli *cli, const struct search *search, msgpack_object *out)
+enum cli_exit search_where(struct cli *cli, const char *json, msgpack_object *out)
 {
     msgpack_object more = build_array(cli->zone, 0);
-    if (search->where) {
-        enum cli_exit code = read_json_option(cli, "where", search->where, &more);
+    if (json) {
+        enum cli_exit code = search_json_option(cli, "where", json, &more);
         if (code != CLI_OK)
             return code;
         if (more.type != MSGPACK_OBJECT_ARRAY)
@@ -325,27 +346,23 @@ static enum cli_exit build_search(struct cli *cli, const struct search *search,
 {
     msgpack_object where = build_array(cli->zone, 0);
     msgpack_object after = build_nil();
-    enum cli_exit code = build_where(cli, search, &where);
+    enum cli_exit code = search_where(cli, search->where, &where);
     if (code == CLI_OK && search->after)
-        code = read_json_option(cli, "after", search->after, &after);
+        code = search_json_option(cli, "after", search->after, &after);
     if (code != CLI_OK)
         return code;
     build_set(params, "entity", build_text(cli->argv[0]));
     if (where.via.array.size > 0)
         build_set(params, "where", where);
-    if (search->order)
-        build_set(params, "order", build_text(search->order));
+    search_set_list(cli, params, "order", &search->order);
+    if (search->explain)
+        build_set(params, "explain", build_bool(true));
     if (search->after)
         build_set(params, "after", after);
     if (search->limit > 0)
         build_set(params, "limit", build_int(search->limit));
     build_set_as_of(params, search->as_of);
-    if (search->fields.count > 0) {
-        msgpack_object fields = build_array(cli->zone, (uint32_t)search->fields.count);
-        for (size_t i = 0; i < search->fields.count; i++)
-            fields.via.array.ptr[i] = build_text(search->fields.at[i]);
-        build_set(params, "fields", fields);
-    }
+    search_set_list(cli, params, "fields", &search->fields);
     return CLI_OK;
 }
 
@@ -364,13 +381,11 @@ static void say_more(const struct cli *cli, const msgpack_object *next)
 static enum cli_exit run_search(struct cli *cli)
 {
     struct search search = {.limit = 0};
-    const struct cli_option options[] = {{.name = "order", .text = &search.order},
-                                         {.name = "limit", .number = &search.limit},
-                                         {.name = "where", .text = &search.where},
-                                         {.name = "after", .text = &search.after},
-                                         {.name = "field", .list = &search.fields},
-                                         {.name = "as-of", .text = &search.as_of},
-                                         {.name = NULL}};
+    const struct cli_option options[] = {
+        {.name = "order", .list = &search.order},     {.name = "limit", .number = &search.limit},
+        {.name = "where", .text = &search.where},     {.name = "after", .text = &search.after},
+        {.name = "field", .list = &search.fields},    {.name = "as-of", .text = &search.as_of},
+        {.name = "explain", .flag = &search.explain}, {.name = NULL}};
     enum cli_exit code = cli_options(cli, options, 1, -1);
     if (code != CLI_OK)
         return code;
@@ -386,6 +401,8 @@ static enum cli_exit run_search(struct cli *cli)
         cli_print(cli, records && !cli->json ? records : &reply.result);
     if (code == CLI_OK && next && !cli->json)
         say_more(cli, next);
+    if (code == CLI_OK && !cli->json)
+        search_say_plan(cli, &reply.result);
     client_reply_free(&reply);
     return code;
 }
@@ -402,13 +419,14 @@ const struct cli_command command_search = {
             "  kontor search sales.order state=confirmed 'total>=1000' --order -date\n"
             "  kontor search customers.customer party.name~acme --field number --field party\n"
             "\n"
-            "  --order FIELD  by this field; -FIELD is from high to low\n"
+            "  --order FIELD  by this field; -FIELD is from high to low; may be repeated\n"
             "  --limit N      at most N records, 1 to 1000 (100)\n"
-            "  --field F      only this field; may be repeated\n"
+            "  --field F      only this field, which may follow references; may be repeated\n"
             "  --where JSON   further conditions: [[\"field\", \"op\", value], [\"or\", ...]]\n"
             "  --after JSON   go on behind the page that ended with this \"next\"\n"
             "  --as-of WHEN   as the records stood then: an event's number, a date (its end, UTC)\n"
-            "                 or 2026-10-31T12:00:00Z\n",
+            "                 or 2026-10-31T12:00:00Z\n"
+            "  --explain      say by which index they were found and how many were looked at\n",
             "一个条件是一个词：字段、运算符 = != < <= > >= "
             "~（包含）之一和值；值为空表示字段为空。\n"
             "所有条件须同时成立。带点的字段沿引用查找。\n"
@@ -416,13 +434,14 @@ const struct cli_command command_search = {
             "  kontor search sales.order state=confirmed 'total>=1000' --order -date\n"
             "  kontor search customers.customer party.name~acme --field number --field party\n"
             "\n"
-            "  --order FIELD  按此字段排序；-FIELD 为从大到小\n"
+            "  --order FIELD  按此字段排序；-FIELD 为从大到小；可重复\n"
             "  --limit N      最多 N 条，1 到 1000（100）\n"
-            "  --field F      仅此字段；可重复\n"
+            "  --field F      仅此字段，可沿引用；可重复\n"
             "  --where JSON   更多条件: [[\"字段\", \"运算符\", 值], [\"or\", ...]]\n"
             "  --after JSON   接着以此 next 结束的一页继续\n"
             "  --as-of 时刻   当时的记录：事件序号、日期（UTC 当日结束时）或\n"
-            "                 2026-10-31T12:00:00Z\n",
+            "                 2026-10-31T12:00:00Z\n"
+            "  --explain      说明使用了哪个索引、检查了多少条\n",
         },
     .run = run_search,
 };
@@ -434,6 +453,7 @@ static enum cli_exit run_count(struct cli *cli)
     struct search search = {.limit = 0};
     const struct cli_option options[] = {{.name = "where", .text = &search.where},
                                          {.name = "as-of", .text = &search.as_of},
+                                         {.name = "explain", .flag = &search.explain},
                                          {.name = NULL}};
     enum cli_exit code = cli_options(cli, options, 1, -1);
     if (code != CLI_OK)

@@ -10,6 +10,7 @@
     X(command_get)                                                                                 \
     X(command_search)                                                                              \
     X(command_record_count)                                                                        \
+    X(command_aggregate)                                                                           \
     X(command_totals)                                                                              \
     X(command_history)                                                                             \
     X(command_delete)                                                                              \

@@ -303,6 +303,13 @@ enum kt_status record_fit_decimal(struct kt_ctx *ctx, const char *path, struct k
 enum kt_status record_compute(struct kt_ctx *ctx, const struct schema_entity *entity,
                               struct kt_map *record);
 
+/** project.c: fields asked for by dotted names. Checks one and says whether it is one. */
+enum kt_status record_project_check(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                    const msgpack_object *name, bool *out);
+/** Adds them to what is shown of the record. */
+enum kt_status record_project(struct kt_ctx *ctx, const struct schema_entity *entity,
+                              const msgpack_object *record, const msgpack_object *fields,
+                              msgpack_object *shown);
 /** show.c: a stored record appended to ctx->reply as the present user may see it; `fields` is the
  *  list of those asked for, or NULL. */
 enum kt_status record_show(struct kt_ctx *ctx, const struct schema_entity *entity,

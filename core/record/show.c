@@ -3,6 +3,7 @@
  * masked) is it taken apart. */
 #include <string.h>
 
+#include "kontor/limits.h"
 #include "record/record_internal.h"
 
 /* NULL asks for all. */
@@ -24,11 +25,16 @@ enum kt_status record_show_check(struct kt_ctx *ctx, const struct schema_entity 
     if (fields->type != MSGPACK_OBJECT_ARRAY)
         return kt_fail(ctx, KT_INVALID, "fields", "fields is a list of field names",
                        "fields 应为字段名列表");
+    if (fields->via.array.size > KT_LIMIT_FIELDS)
+        return kt_fail(ctx, KT_TOO_LARGE, "fields", "at most %u fields", "最多 %u 个字段",
+                       KT_LIMIT_FIELDS);
     for (uint32_t i = 0; i < fields->via.array.size; i++) {
         const msgpack_object *name = &fields->via.array.ptr[i];
         const char *text = name->type == MSGPACK_OBJECT_STR ? name->via.str.ptr : "";
         size_t length = name->type == MSGPACK_OBJECT_STR ? name->via.str.size : 0;
-        if (!schema_own_field(text, length) && !schema_field(entity, text, length))
+        bool follows;
+        KT_TRY(record_project_check(ctx, entity, name, &follows));
+        if (!follows && !schema_own_field(text, length) && !schema_field(entity, text, length))
             return kt_fail(ctx, KT_INVALID, "fields", "%s has no field %.*s", "%s 没有字段 %.*s",
                            entity->name, (int)length, text);
     }
@@ -80,6 +86,8 @@ enum kt_status record_show(struct kt_ctx *ctx, const struct schema_entity *entit
     KT_TRY(context_unpack(ctx, bytes.at, bytes.size, false, &record));
     KT_TRY(choose(ctx, entity, &record, fields, &shown));
     shown = record_mask(ctx, entity, &shown);
+    if (fields)
+        KT_TRY(record_project(ctx, entity, &record, fields, &shown));
     msgpack_packer_init(&packer, &ctx->reply, msgpack_sbuffer_write);
     msgpack_pack_object(&packer, shown);
     return context_check_memory(ctx);

@@ -24,6 +24,7 @@
 #define KT_LIMIT_WHERE_TERMS      64u          /**< Conditions in one search. */
 #define KT_LIMIT_WHERE_DEPTH      8u           /**< Nesting of and/or/not in one search. */
 #define KT_LIMIT_PAGE             1000u        /**< Records of one answer. */
+#define KT_LIMIT_FIELDS           500u         /**< Names in `fields` of one answer. */
 #define KT_LIMIT_SCAN             200000u      /**< Records one search may look at. */
 #define KT_LIMIT_EVENT_DEPTH      16u          /**< Events that cause events. */
 #define KT_LIMIT_EVENTS           10000u       /**< Events of one request. */

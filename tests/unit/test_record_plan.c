@@ -213,6 +213,7 @@ static void references_are_followed_only_to_what_the_user_may_read(void **state)
         "{'where': [['customer.rating', '=', 42]]}",
         "{'where': [['or', ['id', '=', 1], ['not', ['customer.parent.name', '=', 'x']]]]}",
         "{'order': ['date', '-customer.name']}",
+        "{'fields': ['date', 'customer.name']}",
     };
     struct fixture *f = *state;
     struct context_host host = *f->ctx.host;

@@ -313,6 +313,22 @@ static void answers_are_the_records_as_stored(void **state)
     assert_value(f, answer(f), json(f, "{'id': 2, 'rating': 3}"));
     assert_int_equal(record_reply_get(&f->ctx, entity, 2, json(f, "['colour']")), KT_INVALID);
     context_forgive(&f->ctx);
+    /* Dotted fields: along references, and of all lines. */
+    assert_int_equal(
+        record_reply_get(&f->ctx, entity, 4, json(f, "['parent.name', 'parent.parent.rating']")),
+        KT_OK);
+    assert_value(f, answer(f),
+                 json(f, "{'id': 4, 'parent.name': 'Bob', 'parent.parent.rating': 5}"));
+    assert_int_equal(record_reply_get(&f->ctx, entity_of(f, "shop.order"), 2,
+                                      json(f, "['lines.product', 'lines.maker', 'customer.name']")),
+                     KT_OK);
+    assert_value(f, answer(f),
+                 json(f, "{'id': 2, 'lines.product': ['bolt', 'bolt'], 'lines.maker': [3, null],"
+                         " 'customer.name': 'Bob'}"));
+    assert_int_equal(record_reply_get(&f->ctx, entity, 2, json(f, "['parent.colour']")),
+                     KT_INVALID);
+    assert_string_equal(f->ctx.error.field, "parent.colour");
+    context_forgive(&f->ctx);
     assert_int_equal(record_reply_search(&f->ctx, entity, json(f, "{'limit': 0}")), KT_INVALID);
     context_forgive(&f->ctx);
     assert_int_equal(record_reply_search(&f->ctx, entity, json(f, "{'limit': 1001}")), KT_INVALID);
