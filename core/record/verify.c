@@ -153,6 +153,7 @@ static enum kt_status check_record(struct verify *verify, void *argument, uint64
     const struct schema_entity *entity = expected->entity;
     verify->records++;
     if (!record) {
+        expected->counts.all++;
         verify_problem(verify, "record", entity->name, id, "record %llu cannot be read",
                        (unsigned long long)id);
         return KT_OK;
