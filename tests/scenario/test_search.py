@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Finding and adding up, as a client program does it: pages, plans, groups, and who may look where."""
+"""Finding and adding up, as a client program does it: pages, plans, groups, rights."""
 import json
 
 from kontor_test import KontorCase, main

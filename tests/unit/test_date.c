@@ -244,6 +244,33 @@ static void instants_are_read_as_iso_8601(void **state)
     }
 }
 
+/* 2026-01-01 is a Thursday; 2024 has a 29 February; before 1970 days count backwards. */
+static void spans_begin_on_their_first_day(void **state)
+{
+    (void)state;
+    static const char *const days[][5] = {
+        /* day, Monday, month, quarter, year */
+        {"2026-01-01", "2025-12-29", "2026-01-01", "2026-01-01", "2026-01-01"},
+        {"2026-01-04", "2025-12-29", "2026-01-01", "2026-01-01", "2026-01-01"},
+        {"2026-01-05", "2026-01-05", "2026-01-01", "2026-01-01", "2026-01-01"},
+        {"2024-02-29", "2024-02-26", "2024-02-01", "2024-01-01", "2024-01-01"},
+        {"2026-03-31", "2026-03-30", "2026-03-01", "2026-01-01", "2026-01-01"},
+        {"2026-04-01", "2026-03-30", "2026-04-01", "2026-04-01", "2026-01-01"},
+        {"2026-12-31", "2026-12-28", "2026-12-01", "2026-10-01", "2026-01-01"},
+        {"1969-07-20", "1969-07-14", "1969-07-01", "1969-07-01", "1969-01-01"},
+        {"0001-01-01", "0001-01-01", "0001-01-01", "0001-01-01", "0001-01-01"},
+        {"9999-12-31", "9999-12-27", "9999-12-01", "9999-10-01", "9999-01-01"},
+    };
+    for (size_t i = 0; i < sizeof days / sizeof days[0]; i++) {
+        kt_date date;
+        assert_true(kt_date_parse(days[i][0], 10, &date));
+        expect_day(days[i][1], kt_date_week_start(date));
+        expect_day(days[i][2], kt_date_month_start(date));
+        expect_day(days[i][3], kt_date_quarter_start(date));
+        expect_day(days[i][4], kt_date_year_start(date));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -254,6 +281,7 @@ int main(void)
         cmocka_unit_test(days_outside_the_calendar_are_written_whole),
         cmocka_unit_test(months_end_where_the_day_is_missing),
         cmocka_unit_test(weekdays_count_from_monday),
+        cmocka_unit_test(spans_begin_on_their_first_day),
         cmocka_unit_test(instants_are_written_in_utc),
         cmocka_unit_test(the_clock_tells_the_time),
         cmocka_unit_test(a_test_day_stands_while_its_time_goes_on),

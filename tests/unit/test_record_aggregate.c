@@ -169,6 +169,55 @@ static void long_texts_are_groups_of_their_own(void **state)
     assert_int_equal(kt_get_int(kt_at(answer(f), "groups", 1), "count"), 2);
 }
 
+/* A total cuts as an aggregate does; of an instant, the day in UTC. */
+static const char *const by_spans[] = {"date:week", "date:quarter", "number"};
+static const char *const by_days[] = {"seen:day", "seen:week", "kind"};
+static const struct kt_measure no_measures[] = {{.name = "rating", .field = "rating"}};
+static const struct kt_measure totals_measured[] = {{.name = "total", .field = "total"}};
+static const struct kt_leg span_legs[] = {{.by = KT_LIST(by_spans), .measures = totals_measured}};
+static const struct kt_leg day_legs[] = {{.by = KT_LIST(by_days), .measures = no_measures}};
+static const struct kt_total cut_totals[] = {
+    {.name = "shop.spans",
+     .entity = "shop.order",
+     .measure_count = 1,
+     .legs = span_legs,
+     .leg_count = 1},
+    {.name = "shop.days",
+     .entity = "shop.party",
+     .measure_count = 1,
+     .legs = day_legs,
+     .leg_count = 1},
+};
+
+static void totals_are_cut_alike(void **state)
+{
+    struct fixture *f = *state;
+    struct kt_plugin plugin = shop_plugin;
+    struct schema_module module = {.plugin = &plugin, .enabled = true};
+    struct schema *schema;
+    struct kt_total_row row;
+    char why[512] = "";
+    plugin.totals = (struct kt_totals)KT_LIST(cut_totals);
+    assert_int_equal(schema_build(&module, 1, "EUR", f->txn, &schema, why, sizeof(why)), KT_OK);
+    schema_free(f->schema);
+    f->schema = schema;
+    f->ctx.schema = schema;
+    uint64_t id = create(f, "shop.order",
+                         json(f, "{'customer': 1, 'date': '2026-01-04', 'lines': [{'product': 'x',"
+                                 " 'quantity': '1', 'price': '7'}]}"));
+    const msgpack_object spans[] = {kt_text("2025-12-29"), kt_text("2026-01-01"),
+                                    *kt_get(load(f, "shop.order", id), "number")};
+    assert_int_equal(kt_total_get(&f->ctx, "shop.spans", spans, 3, &row), KT_OK);
+    assert_int_equal(row.count, 1);
+    assert_int_equal(kt_decimal_compare(row.measures[0], kt_decimal_from_int(7)), 0);
+    /* The fixture's now is 2026-11-23T00:00:00Z, a Monday. */
+    create(f, "shop.party", json(f, "{'code': 'Z', 'rating': 5}"));
+    const msgpack_object days[] = {kt_text("2026-11-23"), kt_text("2026-11-23"),
+                                   kt_text("company")};
+    assert_int_equal(kt_total_get(&f->ctx, "shop.days", days, 3, &row), KT_OK);
+    assert_int_equal(row.count, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest stories[] = {
@@ -178,6 +227,7 @@ int main(void)
         BOOKS(groups_are_chosen_and_ordered_by_what_was_found),
         BOOKS(what_has_no_answer_is_refused),
         BOOKS(long_texts_are_groups_of_their_own),
+        BOOKS(totals_are_cut_alike),
     };
     return cmocka_run_group_tests(stories, NULL, NULL);
 }
