@@ -102,6 +102,8 @@ static enum kt_status rules_remove(struct kt_ctx *ctx, const msgpack_object *par
         .name = (word), .type = KT_TEXT, .flags = (flag), .label = {(en), (zh) }                   \
     }
 
+#define WORDS                                                                                      \
+    TEXT("text", 0, "Words to search for, the best fit first", "全文搜索词，按匹配程度排序")
 #define ARCHIVED                                                                                   \
     TEXT("archived", 0, "Archived records: exclude, include, only",                                \
          "已归档记录：exclude、include 或 only")
@@ -152,6 +154,7 @@ static const struct kt_field update_params[] = {
 static const struct kt_field delete_params[] = {ENTITY, ID, VERSION};
 static const struct kt_field search_params[] = {
     ENTITY,
+    WORDS,
     ANY("where", 0, "Conditions [field, op, value]", "条件 [字段, 运算符, 值]"),
     ANY("order", 0, "field, -field, or a list of them", "排序字段，降序加 -，可为列表"),
     {.name = "limit", .type = KT_INT, .flags = KT_POSITIVE, .label = {"Most records", "最多条数"}},
@@ -161,10 +164,8 @@ static const struct kt_field search_params[] = {
     EXPLAIN,
 };
 static const struct kt_field count_params[] = {
-    ENTITY,
-    ANY("where", 0, "Conditions [field, op, value]", "条件 [字段, 运算符, 值]"),
-    ARCHIVED,
-    EXPLAIN,
+    ENTITY,   WORDS,   ANY("where", 0, "Conditions [field, op, value]", "条件 [字段, 运算符, 值]"),
+    ARCHIVED, EXPLAIN,
 };
 static const struct kt_field aggregate_params[] = {
     ENTITY,

@@ -345,3 +345,8 @@ typedef enum kt_status (*record_each)(struct kt_ctx *ctx, void *argument, uint64
                                       struct store_slice bytes);
 enum kt_status record_query_run(struct kt_ctx *ctx, struct record_query *query, record_each each,
                                 void *argument, msgpack_object *next);
+/** The same for the records that have these words, the best first; `after` (may be NULL) is the
+ *  cursor of such a page, the query has none. query_text.c */
+enum kt_status record_query_run_text(struct kt_ctx *ctx, struct record_query *query,
+                                     const msgpack_object *text, const msgpack_object *after,
+                                     record_each each, void *argument, msgpack_object *next);

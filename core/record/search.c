@@ -52,13 +52,26 @@ enum kt_status record_page_limit(struct kt_ctx *ctx, const msgpack_object *param
     return KT_OK;
 }
 
+static msgpack_object explain_search(struct kt_ctx *ctx, const struct record_query *query,
+                                     const msgpack_object *text)
+{
+    struct kt_map *plan = kt_map_new(ctx);
+    if (!text)
+        return record_query_explain(ctx, query)->object;
+    kt_map_set_text(plan, "index", "words");
+    kt_map_set_id(plan, "looked", query->looked);
+    kt_map_set_id(plan, "matched", query->matched);
+    return plan->object;
+}
+
 enum kt_status record_reply_search(struct kt_ctx *ctx, const struct schema_entity *entity,
                                    const msgpack_object *params)
 {
+    const msgpack_object *text = kt_get(params, "text");
     struct record_question asked = {.entity = entity,
                                     .where = kt_get(params, "where"),
                                     .order = kt_get(params, "order"),
-                                    .after = kt_get(params, "after"),
+                                    .after = text ? NULL : kt_get(params, "after"),
                                     .archived = kt_get(params, "archived"),
                                     .for_client = true};
     struct record_query *query;
@@ -66,6 +79,10 @@ enum kt_status record_reply_search(struct kt_ctx *ctx, const struct schema_entit
     msgpack_object next;
     msgpack_packer packer;
     asked.paged = asked.after || kt_has(params, "limit");
+    if (text && asked.order)
+        return kt_fail(ctx, KT_INVALID, "order",
+                       "a search for words is ordered by how well they fit",
+                       "全文搜索按匹配程度排序");
     KT_TRY(record_page_limit(ctx, params, &asked.limit));
     KT_TRY(record_show_check(ctx, entity, page.fields));
     KT_TRY(record_query_compile(ctx, &asked, &query));
@@ -77,13 +94,15 @@ enum kt_status record_reply_search(struct kt_ctx *ctx, const struct schema_entit
     msgpack_pack_str_with_body(&packer, "records", 7);
     size_t header = ctx->reply.size;
     msgpack_sbuffer_write(&ctx->reply, "\xdd\0\0\0\0", 5);
-    KT_TRY(record_query_run(ctx, query, add_to_page, &page, &next));
+    KT_TRY(text ? record_query_run_text(ctx, query, text, kt_get(params, "after"), add_to_page,
+                                        &page, &next)
+                : record_query_run(ctx, query, add_to_page, &page, &next));
     put_u32(ctx->reply.data + header + 1, page.count);
     msgpack_pack_str_with_body(&packer, "next", 4);
     msgpack_pack_object(&packer, next);
     if (explain) {
         msgpack_pack_str_with_body(&packer, "plan", 4);
-        msgpack_pack_object(&packer, record_query_explain(ctx, query)->object);
+        msgpack_pack_object(&packer, explain_search(ctx, query, text));
     }
     return context_check_memory(ctx);
 }
@@ -112,17 +131,20 @@ enum kt_status record_reply_count(struct kt_ctx *ctx, const struct schema_entity
     struct kt_map *answer = kt_map_new(ctx);
     KT_TRY(record_query_compile(ctx, &asked, &query));
     KT_TRY(record_counts_read(ctx, entity, &counts));
-    bool kept = query->root.child_count == 0 && !ctx->as_of;
+    const msgpack_object *text = kt_get(params, "text");
+    msgpack_object next;
+    bool kept = query->root.child_count == 0 && !ctx->as_of && !text;
     uint64_t count = query->archived == QUERY_ALL        ? counts.all
                      : query->archived == QUERY_ARCHIVED ? counts.archived
                                                          : counts.all - counts.archived;
     if (!kept) {
-        KT_TRY(record_query_run(ctx, query, count_one, NULL, NULL));
+        KT_TRY(text ? record_query_run_text(ctx, query, text, NULL, count_one, NULL, &next)
+                    : record_query_run(ctx, query, count_one, NULL, NULL));
         count = query->matched;
     }
     kt_map_set_int(answer, "count", (int64_t)count);
     if (kt_get_bool(params, "explain"))
-        kt_map_set(answer, "plan", record_query_explain(ctx, query)->object);
+        kt_map_set(answer, "plan", explain_search(ctx, query, text));
     kt_reply_map(ctx, answer);
     return context_check_memory(ctx);
 }
