@@ -137,7 +137,7 @@ static enum cli_exit run_attach(struct cli *cli)
     const char *media_type = NULL;
     const struct cli_option options[] = {{.name = "media-type", .text = &media_type},
                                          {.name = NULL}};
-    int64_t id;
+    int64_t id = 0;
     enum cli_exit code = cli_options(cli, options, 4, 4);
     if (code == CLI_OK)
         code = read_id(cli, cli->argv[1], &id);
@@ -193,7 +193,7 @@ static enum cli_exit fetch(struct cli *cli, int64_t id, FILE *out, const char *p
 
 static enum cli_exit run_get(struct cli *cli)
 {
-    int64_t id;
+    int64_t id = 0;
     enum cli_exit code = cli_options(cli, NULL, 4, 4);
     if (code == CLI_OK)
         code = read_id(cli, cli->argv[1], &id);

@@ -16,7 +16,7 @@ struct place {
 
 static const char *tell(struct kt_ctx *ctx, const struct place *place)
 {
-    if (place->name)
+    if (place->name || !place->above)
         return place->name;
     const char *above = tell(ctx, place->above);
     if (!place->key)

@@ -157,7 +157,7 @@ struct total_table {
     size_t taken;
 };
 /** A record_share_each. */
-void total_table_add(struct kt_ctx *ctx, void *table, const struct record_share *share);
+void total_table_add(struct kt_ctx *ctx, void *argument, const struct record_share *share);
 /** NULL when there is no such row. */
 struct total_sum *total_table_find(const struct total_table *table, const uint8_t *key,
                                    size_t size);
