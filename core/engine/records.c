@@ -106,7 +106,7 @@ enum kt_status records_count(struct kt_ctx *ctx, const msgpack_object *params)
 enum kt_status records_aggregate(struct kt_ctx *ctx, const msgpack_object *params)
 {
     const struct schema_entity *entity;
-    KT_TRY(find(ctx, params, "read", &entity));
+    KT_TRY(records_find_entity(ctx, params, "read", &entity));
     return record_reply_aggregate(ctx, entity, params);
 }
 
