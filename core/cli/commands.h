@@ -23,6 +23,7 @@
     X(command_module_enable)                                                                       \
     X(command_module_disable)                                                                      \
     X(command_rules_list)                                                                          \
+    X(command_rules_pull)                                                                          \
     X(command_rules_push)                                                                          \
     X(command_rules_remove)                                                                        \
     X(command_user_list)                                                                           \

@@ -56,6 +56,11 @@ static enum kt_status rules_list(struct kt_ctx *ctx, const msgpack_object *param
     return registry_reply_rules(ctx);
 }
 
+static enum kt_status rules_get(struct kt_ctx *ctx, const msgpack_object *params)
+{
+    return registry_reply_rule_file(ctx, kt_get_text(ctx, params, "name"));
+}
+
 static enum kt_status rules_push(struct kt_ctx *ctx, const msgpack_object *params)
 {
     KT_TRY(registry_rules_push(ctx, kt_get(params, "files"), kt_get_bool(params, "replace"),
@@ -230,7 +235,7 @@ static const struct kt_field push_params[] = {
      .type = KT_BOOL,
      .label = {"Remove pushed files that are not among these", "移除不在其中的已推送文件"}},
 };
-static const struct kt_field remove_params[] = {
+static const struct kt_field file_params[] = {
     TEXT("name", KT_REQUIRED, "Rule file", "规则文件"),
 };
 static const struct kt_field event_params[] = {
@@ -383,7 +388,12 @@ static const struct kt_method methods[] = {
     {.name = "rules.list",
      .flags = KT_PRESENT,
      .run = rules_list,
-     .label = {"Rules in force", "生效的规则"}},
+     .label = {"Rules and declarations in force", "生效的规则与声明"}},
+    {.name = "rules.get",
+     .flags = KT_PRESENT,
+     .params = KT_LIST(file_params),
+     .run = rules_get,
+     .label = {"One pushed rule file", "读取一个规则文件"}},
     {.name = "rules.push",
      .flags = KT_WRITE,
      .params = KT_LIST(push_params),
@@ -391,7 +401,7 @@ static const struct kt_method methods[] = {
      .label = {"Put rule files in force", "推送规则文件"}},
     {.name = "rules.remove",
      .flags = KT_WRITE,
-     .params = KT_LIST(remove_params),
+     .params = KT_LIST(file_params),
      .run = rules_remove,
      .label = {"Take a rule file out", "移除规则文件"}},
     {.name = "event.read",

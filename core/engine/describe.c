@@ -1,27 +1,7 @@
 /* system.describe and system.stats: the server about itself. */
 #include "base/clock.h"
 #include "engine/engine_internal.h"
-
-static const char *const type_words[] = {
-    [KT_TEXT] = "text",   [KT_INT] = "int",           [KT_DECIMAL] = "decimal",
-    [KT_MONEY] = "money", [KT_QUANTITY] = "quantity", [KT_BOOL] = "bool",
-    [KT_DATE] = "date",   [KT_INSTANT] = "instant",   [KT_ENUM] = "enum",
-    [KT_STATE] = "state", [KT_REF] = "ref",           [KT_LINES] = "lines",
-    [KT_TAGS] = "tags",   [KT_JSON] = "json",         [KT_REFS] = "refs",
-    [KT_FILE] = "file"};
-
-static const struct {
-    unsigned flag;
-    const char *word;
-} flag_words[] = {
-    {KT_REQUIRED, "required"},   {KT_UNIQUE, "unique"},
-    {KT_INDEXED, "indexed"},     {KT_READONLY, "readonly"},
-    {KT_POSITIVE, "positive"},   {KT_NONNEGATIVE, "nonnegative"},
-    {KT_SOFT, "soft"},           {KT_IMMUTABLE, "immutable"},
-    {KT_MULTILINE, "multiline"}, {KT_SEARCHABLE, "searchable"},
-    {KT_SENSITIVE, "sensitive"}, {KT_ON_READ, "on_read"},
-    {KT_SET_NULL, "set_null"},   {KT_CASCADE, "cascade"},
-};
+#include "record/vocabulary.h"
 
 static void set_label(struct kt_ctx *ctx, struct kt_map *map, const char *name,
                       struct kt_label label)
@@ -58,10 +38,10 @@ static struct kt_map *field_alone(struct kt_ctx *ctx, const struct kt_field *fie
 {
     struct kt_map *map = kt_map_new(ctx);
     kt_map_set_text(map, "name", field->name);
-    kt_map_set_text(map, "type", type_words[field->type]);
-    for (size_t i = 0; i < KT_COUNT(flag_words); i++)
-        if (field->flags & flag_words[i].flag)
-            kt_map_set_bool(map, flag_words[i].word, true);
+    kt_map_set_text(map, "type", record_type_word(field->type));
+    for (size_t i = 0; i < record_flag_word_count; i++)
+        if (field->flags & record_flag_words[i].flag)
+            kt_map_set_bool(map, record_flag_words[i].word, true);
     if (schema_field_is_readonly(field))
         kt_map_set_bool(map, "readonly", true);
     if (field->to)

@@ -120,7 +120,8 @@ static enum kt_status prepare_data(struct engine *engine, struct kt_ctx *ctx, co
 static enum kt_status open_parts(struct engine *engine, const struct engine_options *options,
                                  char *why, size_t why_size)
 {
-    static const struct kt_plugin *const builtins[] = {&access_system, &engine_builtin};
+    static const struct kt_plugin *const builtins[] = {&access_system, &engine_builtin,
+                                                       &custom_module};
     struct store_options store = {.folder = options->folder,
                                   .map_size_bytes = options->map_size_bytes,
                                   .unsafe_no_sync = options->unsafe_no_sync};

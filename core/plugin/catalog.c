@@ -151,7 +151,7 @@ static void add_in_order(struct plugin_catalog *catalog, const char *folder,
     while (moved) {
         moved = false;
         for (size_t i = 0; i < count; i++) {
-            if (!found[i] || !is_ready(catalog, found[i]))
+            if (!found[i] || plugin_find(catalog, found[i]->name) || !is_ready(catalog, found[i]))
                 continue;
             struct plugin_entry *entry = &catalog->entries[catalog->count];
             entry->plugin = found[i];
@@ -163,8 +163,10 @@ static void add_in_order(struct plugin_catalog *catalog, const char *folder,
     }
     for (size_t i = 0; i < count; i++)
         if (found[i])
-            log_error("plugin %s is left out: it requires a module that is missing or requires it",
-                      found[i]->name);
+            log_error("plugin %s is left out: %s", found[i]->name,
+                      plugin_find(catalog, found[i]->name)
+                          ? "a module of the server has its name"
+                          : "it requires a module that is missing or requires it");
 }
 
 enum kt_status plugin_catalog_load(const char *folder, const struct kt_plugin *const *builtins,

@@ -37,3 +37,7 @@ const struct plugin_entry *plugin_find(const struct plugin_catalog *catalog, con
 /** check.c: the declarations of one plugin: abi, names, types. */
 enum kt_status plugin_check(const struct kt_plugin *plugin, bool builtin, char *why,
                             size_t why_size);
+/** One entity of a plugin; or its fields alone. */
+enum kt_status plugin_check_entity(const struct kt_plugin *plugin, const struct kt_entity *entity,
+                                   char *why, size_t why_size);
+enum kt_status plugin_check_fields(const struct kt_entity *entity, char *why, size_t why_size);

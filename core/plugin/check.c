@@ -62,6 +62,8 @@ bool check_has_state(const struct kt_entity *entity, const char *name)
 
 static enum kt_status check_entity(struct checker *checker, const struct kt_entity *entity)
 {
+    /* Moments of rules and permissions have these names. */
+    static const char *const taken[] = {"create", "read", "update", "save", "delete", "sensitive"};
     size_t states = 0;
     if (!entity || !is_own_name(checker, entity->name))
         return check_refuse(checker, "entity '%s' must be named %s.noun",
@@ -76,7 +78,11 @@ static enum kt_status check_entity(struct checker *checker, const struct kt_enti
         const struct kt_transition *transition = &entity->transitions.at[i];
         if (!check_is_word(transition->verb) || !check_is_word(transition->event))
             return check_refuse(checker, "%s: transition %zu needs a verb and an event",
-                                entity->name, i);
+                                entity->name, i + 1);
+        for (size_t v = 0; v < KT_COUNT(taken); v++)
+            if (strcmp(transition->verb, taken[v]) == 0)
+                return check_refuse(checker, "%s: a transition cannot be called %s", entity->name,
+                                    transition->verb);
         if (!check_has_state(entity, transition->from) || !check_has_state(entity, transition->to))
             return check_refuse(checker, "%s: transition %s names an unknown state", entity->name,
                                 transition->verb);
@@ -154,4 +160,17 @@ enum kt_status plugin_check(const struct kt_plugin *plugin, bool builtin, char *
         KT_TRY(check_entity(&checker, plugin->entities.at[i]));
     KT_TRY(check_names(&checker));
     return check_migrations(&checker);
+}
+
+enum kt_status plugin_check_entity(const struct kt_plugin *plugin, const struct kt_entity *entity,
+                                   char *why, size_t why_size)
+{
+    struct checker checker = {plugin, false, why, why_size};
+    return check_entity(&checker, entity);
+}
+
+enum kt_status plugin_check_fields(const struct kt_entity *entity, char *why, size_t why_size)
+{
+    struct checker checker = {NULL, false, why, why_size};
+    return check_fields(&checker, entity->name, entity, entity->fields, IN_RECORD);
 }

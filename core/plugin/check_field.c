@@ -85,6 +85,31 @@ static bool bad_digits(const struct subject *of)
     return of->field->digits < 0 || of->field->digits > KT_DECIMAL_SCALE_MAX;
 }
 
+static bool digits_elsewhere(const struct subject *of)
+{
+    return of->field->digits && !is_one_of(of->field, NUMBERS & ~TYPE(KT_INT));
+}
+
+static bool length_elsewhere(const struct subject *of)
+{
+    return of->field->max_length && !is_one_of(of->field, LISTS | TYPE(KT_TEXT));
+}
+
+static bool choices_elsewhere(const struct subject *of)
+{
+    return of->field->choices.count && of->field->type != KT_ENUM;
+}
+
+static bool target_elsewhere(const struct subject *of)
+{
+    return of->field->to && !is_one_of(of->field, REFERENCES);
+}
+
+static bool initial_elsewhere(const struct subject *of)
+{
+    return of->field->initial && is_one_of(of->field, UNORDERED | LISTS | TYPE(KT_STATE));
+}
+
 static bool tells_what_is_masked(const struct subject *of)
 {
     return (of->field->flags & KT_SEARCHABLE) && (of->field->flags & KT_SENSITIVE);
@@ -183,6 +208,11 @@ static const struct {
     {unique_in_line, "a line field cannot be unique"},
     {bad_sequence, "a sequence is for text and has a {digits} part"},
     {bad_digits, "digits must be 0 to 18"},
+    {digits_elsewhere, "`digits` is for decimal, money and quantity"},
+    {length_elsewhere, "`max_length` is for text and lists"},
+    {choices_elsewhere, "`choices` is for an enum"},
+    {target_elsewhere, "`to` is for references"},
+    {initial_elsewhere, "`initial` is for single values"},
     {tells_what_is_masked, "a search would tell what is masked"},
     {released_oddly, "KT_SET_NULL and KT_CASCADE are for references of records"},
     {released_twice, "KT_SET_NULL or KT_CASCADE, not both"},

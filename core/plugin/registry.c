@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plugin/custom.h"
 #include "plugin/state.h"
 #include "record/record.h"
 
@@ -176,6 +177,7 @@ static void registry_free(struct registry *registry)
     bus_table_free(&registry->handlers);
     access_table_free(&registry->access);
     schema_free(registry->schema);
+    script_declared_free(registry->declared);
     free(registry->methods);
     free(registry->modules);
     free(registry);
@@ -199,6 +201,10 @@ static enum kt_status build_schema(struct kt_ctx *ctx, struct registry *registry
     if (schema_build(registry->modules, registry->catalog->count, currency, ctx->txn,
                      &registry->schema, why, sizeof(why)) == KT_OK)
         return KT_OK;
+    const struct script_place *place = custom_place_of(ctx, registry, why);
+    if (place)
+        return kt_fail(ctx, KT_INVALID, NULL, "rule file %s:%d: %s", "规则文件有误 %s:%d: %s",
+                       place->file, place->line, why);
     return kt_fail(ctx, KT_INVALID, NULL, "the modules do not fit together: %s", "模块不兼容：%s",
                    why);
 }
@@ -231,13 +237,19 @@ static enum kt_status build_parts(struct kt_ctx *ctx, struct registry *registry)
         registry->modules[i] =
             (struct schema_module){entry->plugin, entry->builtin || state.enabled};
     }
+    struct registry_files *files = kt_alloc(ctx, sizeof(*files));
+    KT_TRY(registry_rules_collect(ctx, registry, files));
+    KT_TRY(script_declared_load(ctx, files->at, files->count, &registry->declared));
+    KT_TRY(custom_apply(ctx, registry));
     KT_TRY(build_schema_for_currency(ctx, registry));
     bus_table_build(&registry->handlers, registry->modules, count);
     access_table_build(&registry->access, registry->modules, count);
     fill_methods(registry);
     registry_use(ctx, registry);
+    KT_TRY(custom_check_initials(ctx, registry));
+    KT_TRY(record_custom_refresh(ctx, registry->schema));
     KT_TRY(record_refresh(ctx));
-    return registry_rules_build(ctx, registry, &registry->rules);
+    return files->count ? script_set_build(ctx, files->at, files->count, &registry->rules) : KT_OK;
 }
 
 enum kt_status registry_build(struct kt_ctx *ctx, const struct plugin_catalog *catalog,
@@ -249,6 +261,8 @@ enum kt_status registry_build(struct kt_ctx *ctx, const struct plugin_catalog *c
     registry->catalog = catalog;
     enum kt_status status = build_parts(ctx, registry);
     if (status != KT_OK) {
+        if (ctx->error.entity) /* It goes with the schema. */
+            ctx->error.entity = kt_format(ctx, "%s", ctx->error.entity);
         registry_free(registry);
         registry_use(ctx, before);
         return status;

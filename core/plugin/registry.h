@@ -9,8 +9,9 @@
 
 #include "access/access.h"
 #include "bus/bus.h"
+#include "kontor/limits.h"
 #include "plugin/catalog.h"
-#include "script/script.h"
+#include "script/declared.h"
 
 enum registry_kind { REGISTRY_PLAIN, REGISTRY_TRANSITION };
 
@@ -28,7 +29,9 @@ struct registry_method {
 struct registry {
     atomic_uint references;
     const struct plugin_catalog *catalog;
-    struct schema_module *modules; /**< As many as the catalogue has, in its order. */
+    struct schema_module *modules; /**< As many as the catalogue has, in its order; with the custom
+                                        fields and entities in their tables. */
+    struct script_declared *declared; /**< What rule files declare besides rules. */
     struct schema *schema;
     struct bus_table handlers;
     struct access_table access;
@@ -65,6 +68,16 @@ enum kt_status registry_reply_modules(struct kt_ctx *ctx);
 enum kt_status registry_rules_push(struct kt_ctx *ctx, const msgpack_object *files, bool replace,
                                    struct registry **out);
 enum kt_status registry_rules_remove(struct kt_ctx *ctx, const char *file, struct registry **out);
-enum kt_status registry_rules_build(struct kt_ctx *ctx, const struct registry *registry,
-                                    struct script_set **out);
+/** The files in force: pushed ones, and the defaults of enabled modules. */
+struct registry_files {
+    struct script_file at[KT_LIMIT_RULE_FILES];
+    size_t count;
+};
+enum kt_status registry_rules_collect(struct kt_ctx *ctx, const struct registry *registry,
+                                      struct registry_files *out);
 enum kt_status registry_reply_rules(struct kt_ctx *ctx);
+/** One pushed file as {name, text, user, at}. */
+enum kt_status registry_reply_rule_file(struct kt_ctx *ctx, const char *name);
+
+/** The module of what rule files declare, for the catalogue's built-in ones. custom.c */
+extern const struct kt_plugin custom_module;

@@ -3,14 +3,9 @@
 #include <string.h>
 
 #include "kontor/limits.h"
-#include "plugin/registry.h"
+#include "plugin/custom.h"
 #include "record/record.h"
 #include "record/space.h"
-
-struct files {
-    struct script_file at[KT_LIMIT_RULE_FILES];
-    size_t count;
-};
 
 static enum kt_status store_failed(struct kt_ctx *ctx)
 {
@@ -24,7 +19,8 @@ static void rule_key(struct key *key, const char *name)
         key_add_text(key, name, strlen(name));
 }
 
-static enum kt_status add_file(struct kt_ctx *ctx, struct files *files, struct script_file file)
+static enum kt_status add_file(struct kt_ctx *ctx, struct registry_files *files,
+                               struct script_file file)
 {
     if (files->count == KT_LIMIT_RULE_FILES)
         return kt_fail(ctx, KT_TOO_LARGE, "files", "more than %u rule files", "规则文件超过 %u 个",
@@ -33,7 +29,7 @@ static enum kt_status add_file(struct kt_ctx *ctx, struct files *files, struct s
     return KT_OK;
 }
 
-static enum kt_status collect_pushed(struct kt_ctx *ctx, struct files *files)
+static enum kt_status collect_pushed(struct kt_ctx *ctx, struct registry_files *files)
 {
     struct key prefix;
     struct store_cursor *cursor;
@@ -59,7 +55,7 @@ static enum kt_status collect_pushed(struct kt_ctx *ctx, struct files *files)
     return status;
 }
 
-static bool has_file(const struct files *files, const char *name)
+static bool has_file(const struct registry_files *files, const char *name)
 {
     for (size_t i = 0; i < files->count; i++)
         if (strcmp(files->at[i].name, name) == 0)
@@ -67,27 +63,25 @@ static bool has_file(const struct files *files, const char *name)
     return false;
 }
 
-enum kt_status registry_rules_build(struct kt_ctx *ctx, const struct registry *registry,
-                                    struct script_set **out)
+enum kt_status registry_rules_collect(struct kt_ctx *ctx, const struct registry *registry,
+                                      struct registry_files *out)
 {
-    struct files *files = kt_alloc(ctx, sizeof(*files));
-    KT_TRY(collect_pushed(ctx, files));
+    KT_TRY(collect_pushed(ctx, out));
     for (size_t m = 0; m < registry->catalog->count; m++) {
         const struct plugin_entry *entry = &registry->catalog->entries[m];
         for (size_t i = 0; registry->modules[m].enabled && i < entry->rule_count; i++) {
             const struct plugin_rule_file *rule = &entry->rules[i];
-            if (has_file(files, rule->name))
+            if (has_file(out, rule->name))
                 continue;
             KT_TRY(add_file(
-                ctx, files,
+                ctx, out,
                 (struct script_file){.name = rule->name,
                                      .source = kt_format(ctx, "module:%s", entry->plugin->name),
                                      .text = rule->text,
                                      .size = rule->size}));
         }
     }
-    *out = NULL;
-    return files->count ? script_set_build(ctx, files->at, files->count, out) : KT_OK;
+    return KT_OK;
 }
 
 static enum kt_status check_name(struct kt_ctx *ctx, const char *name)
@@ -135,7 +129,7 @@ static enum kt_status put_file(struct kt_ctx *ctx, const msgpack_object_kv *pair
 
 static enum kt_status remove_all(struct kt_ctx *ctx)
 {
-    struct files *files = kt_alloc(ctx, sizeof(*files));
+    struct registry_files *files = kt_alloc(ctx, sizeof(*files));
     KT_TRY(collect_pushed(ctx, files));
     for (size_t i = 0; i < files->count; i++) {
         struct key key;
@@ -172,13 +166,46 @@ enum kt_status registry_rules_remove(struct kt_ctx *ctx, const char *file, struc
     return registry_build(ctx, ctx->registry->catalog, out);
 }
 
+static enum kt_status list_files(struct kt_ctx *ctx, struct kt_list *list)
+{
+    struct registry_files *files = kt_alloc(ctx, sizeof(*files));
+    KT_TRY(collect_pushed(ctx, files));
+    for (size_t i = 0; i < files->count; i++) {
+        struct kt_map *row = kt_map_new(ctx);
+        kt_map_set_text(row, "name", files->at[i].name);
+        kt_map_set_int(row, "bytes", (int64_t)files->at[i].size);
+        kt_list_add(list, row->object);
+    }
+    return KT_OK;
+}
+
 enum kt_status registry_reply_rules(struct kt_ctx *ctx)
 {
-    struct kt_list *list = kt_list_new(ctx);
+    struct kt_list *rules = kt_list_new(ctx), *files = kt_list_new(ctx);
     struct kt_map *answer = kt_map_new(ctx);
     if (ctx->registry->rules)
-        script_set_list(ctx->registry->rules, list);
-    kt_map_set(answer, "rules", list->object);
+        script_set_list(ctx->registry->rules, rules);
+    KT_TRY(list_files(ctx, files));
+    kt_map_set(answer, "rules", rules->object);
+    kt_map_set(answer, "files", files->object);
+    custom_list(ctx, ctx->registry, answer);
     kt_reply_map(ctx, answer);
+    return KT_OK;
+}
+
+enum kt_status registry_reply_rule_file(struct kt_ctx *ctx, const char *name)
+{
+    struct key key;
+    struct store_slice bytes;
+    msgpack_object row;
+    rule_key(&key, name);
+    enum kt_status status = store_get(ctx->txn, key_slice(&key), &bytes);
+    if (status == KT_NOT_FOUND)
+        return kt_fail(ctx, KT_NOT_FOUND, "name", "no rule file %s was pushed",
+                       "没有已推送的规则文件 %s", name);
+    if (status != KT_OK)
+        return store_failed(ctx);
+    KT_TRY(context_unpack(ctx, bytes.at, bytes.size, true, &row));
+    kt_reply(ctx, &row);
     return KT_OK;
 }

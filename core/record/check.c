@@ -291,6 +291,11 @@ static enum kt_status check_line(struct kt_ctx *ctx, const struct schema_field *
         }
         const struct schema_field *part = schema_line_field(field, name, length);
         const char *place = kt_format(ctx, "%s.%.*s", path, (int)length, name);
+        const char *asleep = record_asleep(field->asleep, name, length);
+        if (!part && asleep) {
+            kt_map_set(line, asleep, pair->val);
+            continue;
+        }
         if (!part)
             return kt_fail(ctx, KT_INVALID, place, "there is no field %s", "没有字段 %s", place);
         msgpack_object checked;

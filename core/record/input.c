@@ -102,7 +102,9 @@ static enum kt_status drop_readonly_parts(struct kt_ctx *ctx, const struct schem
             if (sleeps && is_new)
                 return refuse_sleeping(
                     ctx, part, kt_format(ctx, "%s[%u].%s", field->decl->name, i, part->decl->name));
-            if (!sleeps && !(part && schema_field_is_readonly(part->decl)))
+            bool asleep =
+                record_asleep(field->asleep, pair->key.via.str.ptr, pair->key.via.str.size) != NULL;
+            if (!sleeps && !asleep && !(part && schema_field_is_readonly(part->decl)))
                 line->via.map.ptr[kept++] = *pair;
         }
         line->via.map.size = kept;
@@ -399,7 +401,8 @@ static enum kt_status refuse_unknown(struct kt_ctx *ctx, const struct schema_ent
             return kt_fail(ctx, KT_INTERNAL, field->decl->name,
                            "%s is computed when it is read, not stored", "%s 在读取时计算，不存储",
                            field->decl->name);
-        if (!field && !is_own(name, (size_t)length))
+        if (!field && !is_own(name, (size_t)length) &&
+            !record_asleep(entity->asleep, name, (size_t)length))
             return kt_fail(ctx, KT_INTERNAL, kt_format(ctx, "%.*s", length, name),
                            "%s was given %.*s, a field it does not have",
                            "%s 被赋予不存在的字段 %.*s", entity->name, length, name);

@@ -84,7 +84,9 @@ msgpack_object record_lines_merge(struct kt_ctx *ctx, const struct schema_field 
             const msgpack_object_kv *pair = &given->via.map.ptr[f];
             const struct schema_field *part =
                 schema_line_field(field, pair->key.via.str.ptr, pair->key.via.str.size);
-            kt_map_set(line, part ? part->decl->name : "id", pair->val);
+            const char *asleep =
+                record_asleep(field->asleep, pair->key.via.str.ptr, pair->key.via.str.size);
+            kt_map_set(line, part ? part->decl->name : asleep ? asleep : "id", pair->val);
         }
         kt_list_add(merged, line->object);
     }

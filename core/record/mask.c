@@ -1,6 +1,7 @@
 /* Sensitive fields (KT_SENSITIVE): who may not see them is shown a mask in their place, whichever
  * way a record comes: read, found, in history, in an event or a preview. Nor can they be searched
- * by, ordered by or written by such a user, and no error tells what is in them. */
+ * by, ordered by or written by such a user, and no error tells what is in them. Fields that sleep
+ * (custom.c) are shown to nobody. */
 #include <string.h>
 
 #include "record/record_internal.h"
@@ -20,15 +21,22 @@ static msgpack_object masked(const msgpack_object *value)
     return value->type == MSGPACK_OBJECT_NIL ? *value : kt_text(KT_MASK);
 }
 
+static void remove_asleep(struct kt_map *map, struct kt_names asleep)
+{
+    for (size_t i = 0; i < asleep.count; i++)
+        kt_map_remove(map, asleep.at[i]);
+}
+
 static msgpack_object mask_lines(struct kt_ctx *ctx, const struct schema_field *field,
-                                 const msgpack_object *lines)
+                                 const msgpack_object *lines, bool masks)
 {
     struct kt_list *shown = kt_list_new(ctx);
     if (lines->type != MSGPACK_OBJECT_ARRAY)
         return *lines;
     for (uint32_t i = 0; i < lines->via.array.size; i++) {
         struct kt_map *line = kt_map_copy(ctx, &lines->via.array.ptr[i]);
-        for (uint32_t p = 0; p < line->object.via.map.size; p++) {
+        remove_asleep(line, field->asleep);
+        for (uint32_t p = 0; masks && p < line->object.via.map.size; p++) {
             msgpack_object_kv *pair = &line->object.via.map.ptr[p];
             if (is_sensitive(
                     schema_line_field(field, pair->key.via.str.ptr, pair->key.via.str.size)))
@@ -40,11 +48,11 @@ static msgpack_object mask_lines(struct kt_ctx *ctx, const struct schema_field *
 }
 
 static msgpack_object mask_value(struct kt_ctx *ctx, const struct schema_field *field,
-                                 const msgpack_object *value)
+                                 const msgpack_object *value, bool masks)
 {
-    if (is_sensitive(field))
+    if (masks && is_sensitive(field))
         return masked(value);
-    return field && field->decl->type == KT_LINES ? mask_lines(ctx, field, value) : *value;
+    return field && field->decl->type == KT_LINES ? mask_lines(ctx, field, value, masks) : *value;
 }
 
 static const struct schema_field *field_of(const struct schema_entity *entity,
@@ -58,12 +66,14 @@ static const struct schema_field *field_of(const struct schema_entity *entity,
 msgpack_object record_mask(struct kt_ctx *ctx, const struct schema_entity *entity,
                            const msgpack_object *record)
 {
-    if (record->type != MSGPACK_OBJECT_MAP || !record_masks(ctx, entity))
+    bool masks = record_masks(ctx, entity);
+    if (record->type != MSGPACK_OBJECT_MAP || (!masks && !entity->hides))
         return *record;
     struct kt_map *shown = kt_map_copy(ctx, record);
+    remove_asleep(shown, entity->asleep);
     for (uint32_t i = 0; i < shown->object.via.map.size; i++) {
         msgpack_object_kv *pair = &shown->object.via.map.ptr[i];
-        pair->val = mask_value(ctx, field_of(entity, &pair->key), &pair->val);
+        pair->val = mask_value(ctx, field_of(entity, &pair->key), &pair->val, masks);
     }
     return shown->object;
 }
@@ -71,9 +81,11 @@ msgpack_object record_mask(struct kt_ctx *ctx, const struct schema_entity *entit
 msgpack_object record_mask_changes(struct kt_ctx *ctx, const struct schema_entity *entity,
                                    const msgpack_object *changes)
 {
-    if (changes->type != MSGPACK_OBJECT_MAP || !record_masks(ctx, entity))
+    bool masks = record_masks(ctx, entity);
+    if (changes->type != MSGPACK_OBJECT_MAP || (!masks && !entity->hides))
         return *changes;
     struct kt_map *shown = kt_map_copy(ctx, changes);
+    remove_asleep(shown, entity->asleep);
     for (uint32_t i = 0; i < shown->object.via.map.size; i++) {
         msgpack_object_kv *pair = &shown->object.via.map.ptr[i];
         const struct schema_field *field = field_of(entity, &pair->key);
@@ -81,7 +93,7 @@ msgpack_object record_mask_changes(struct kt_ctx *ctx, const struct schema_entit
         if (pair->val.type != MSGPACK_OBJECT_ARRAY)
             continue;
         for (uint32_t side = 0; side < pair->val.via.array.size; side++)
-            kt_list_add(both, mask_value(ctx, field, &pair->val.via.array.ptr[side]));
+            kt_list_add(both, mask_value(ctx, field, &pair->val.via.array.ptr[side], masks));
         pair->val = both->object;
     }
     return shown->object;

@@ -105,6 +105,10 @@ enum kt_status record_import(struct kt_ctx *ctx, const struct schema_entity *ent
  * under another declaration. In the write transaction that puts the schema in force. KT_CONFLICT
  * when records that are there break a new unique key. refresh.c */
 enum kt_status record_refresh(struct kt_ctx *ctx);
+/** Hold the custom fields that `schema` declares against those declared before: the records there
+ * are must fit (KT_CONFLICT names the first that does not), fields no longer declared fall asleep,
+ * and an entity no longer declared must have no records. Before record_refresh. custom.c */
+enum kt_status record_custom_refresh(struct kt_ctx *ctx, struct schema *schema);
 /** Compare every total, index, unique key and reference with a full scan; changes nothing. Answers
  *  {checked: {records, index_entries, total_rows, references}, count, problems: [{what, entity?,
  * id?, text}]}, the first hundred problems. verify.c */

@@ -317,6 +317,9 @@ enum kt_status record_show(struct kt_ctx *ctx, const struct schema_entity *entit
 enum kt_status record_show_check(struct kt_ctx *ctx, const struct schema_entity *entity,
                                  const msgpack_object *fields);
 
+/** custom.c: the name if it sleeps, else NULL. */
+const char *record_asleep(struct kt_names asleep, const char *name, size_t length);
+
 /** What is asked of an entity's records. */
 struct record_question {
     const struct schema_entity *entity;

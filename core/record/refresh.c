@@ -124,13 +124,24 @@ static enum kt_status wipe_all(const struct build *build)
     return build->words ? wipe(build->ctx, SPACE_WORD, build->entity->number) : KT_OK;
 }
 
+/* The error tells of the other record, which holds the key. */
+static enum kt_status name_record(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                  uint64_t id)
+{
+    const struct context_error error = ctx->error;
+    context_forgive(ctx);
+    return kt_fail(ctx, error.status, error.field, "%s %llu: %s%.0s", "%s 的记录 %llu：%.0s%s",
+                   entity->name, (unsigned long long)id, error.message, error.message_zh);
+}
+
 static enum kt_status enter(struct build *build, uint64_t id, struct store_slice bytes)
 {
     struct kt_ctx *ctx = build->ctx;
     msgpack_object record;
     KT_TRY(context_unpack(ctx, bytes.at, bytes.size, true, &record));
     for (size_t i = 0; i < build->index_count; i++)
-        KT_TRY(record_index_add(ctx, build->indexes[i], id, &record));
+        if (record_index_add(ctx, build->indexes[i], id, &record) != KT_OK)
+            return name_record(ctx, build->entity, id);
     for (size_t i = 0; i < build->total_count; i++)
         KT_TRY(record_total_add(ctx, build->totals[i], &record));
     record_counts_add(&build->counted, &record);

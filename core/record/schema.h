@@ -28,6 +28,7 @@ struct schema_field {
     const struct schema_field *currency;    /**< Of the record: names the money's currency. */
     const struct schema_field *unit;        /**< Beside it: names the quantity's unit ... */
     const struct schema_field *unit_digits; /**< ... and of the unit's record: most digits. */
+    struct kt_names asleep;                 /**< KT_LINES: as for an entity. */
 };
 
 /** A field, or a field of each line. */
@@ -82,6 +83,8 @@ struct schema_entity {
     const char *name;
     struct schema_field *fields;
     size_t field_count;
+    struct kt_names asleep; /**< Custom fields nobody declares any more: kept but not shown. */
+    bool hides;             /**< It, or one of its lines, has such fields. */
     const struct schema_field *state; /**< The KT_STATE field or NULL. */
     const struct schema_field *title;
     bool has_files;  /**< Some field is KT_FILE. */

@@ -1,6 +1,6 @@
 /* How a stored record is shown to who asked. It goes from the store to the reply as it is; only
- * when the answer differs from what is stored (single fields were asked for, some are computed or
- * masked) is it taken apart. */
+ * when the answer differs from what is stored (single fields were asked for, some are computed,
+ * masked or asleep) is it taken apart. */
 #include <string.h>
 
 #include "kontor/limits.h"
@@ -79,7 +79,7 @@ enum kt_status record_show(struct kt_ctx *ctx, const struct schema_entity *entit
 {
     msgpack_object record, shown;
     msgpack_packer packer;
-    if (!fields && !entity->reads && !record_masks(ctx, entity)) {
+    if (!fields && !entity->reads && !entity->hides && !record_masks(ctx, entity)) {
         msgpack_sbuffer_write(&ctx->reply, bytes.at, bytes.size);
         return KT_OK;
     }

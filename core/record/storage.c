@@ -136,13 +136,33 @@ static bool is_stored(const msgpack_object *record, const char *name)
     return kt_has(record, name);
 }
 
+static size_t count_asleep(struct kt_names asleep, const msgpack_object *record)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < asleep.count; i++)
+        count += is_stored(record, asleep.at[i]);
+    return count;
+}
+
+static void pack_asleep(msgpack_packer *packer, struct kt_names asleep,
+                        const msgpack_object *record)
+{
+    for (size_t i = 0; i < asleep.count; i++) {
+        const msgpack_object *value = kt_get(record, asleep.at[i]);
+        if (!value)
+            continue;
+        msgpack_pack_str_with_body(packer, asleep.at[i], strlen(asleep.at[i]));
+        msgpack_pack_object(packer, *value);
+    }
+}
+
 static void pack_lines(msgpack_packer *packer, const struct schema_field *field,
                        const msgpack_object *lines)
 {
     msgpack_pack_array(packer, lines->via.array.size);
     for (uint32_t i = 0; i < lines->via.array.size; i++) {
         const msgpack_object *line = &lines->via.array.ptr[i];
-        size_t count = is_stored(line, "id");
+        size_t count = is_stored(line, "id") + count_asleep(field->asleep, line);
         for (size_t f = 0; f < field->line_count; f++)
             count += is_stored(line, field->lines[f].decl->name);
         msgpack_pack_map(packer, count);
@@ -158,6 +178,7 @@ static void pack_lines(msgpack_packer *packer, const struct schema_field *field,
             msgpack_pack_str_with_body(packer, name, strlen(name));
             msgpack_pack_object(packer, *value);
         }
+        pack_asleep(packer, field->asleep, line);
     }
 }
 
@@ -175,7 +196,7 @@ void record_pack(msgpack_packer *packer, const struct schema_entity *entity, uin
 {
     const msgpack_object *last_line = kt_get(record, "last_line");
     bool archived = kt_get_bool(record, "archived");
-    size_t count = 2u + archived + (last_line != NULL);
+    size_t count = 2u + archived + (last_line != NULL) + count_asleep(entity->asleep, record);
     for (size_t i = 0; i < entity->field_count; i++)
         count += is_stored(record, entity->fields[i].decl->name);
     msgpack_pack_map(packer, count);
@@ -199,6 +220,7 @@ void record_pack(msgpack_packer *packer, const struct schema_entity *entity, uin
         msgpack_pack_str_with_body(packer, name, strlen(name));
         record_pack_value(packer, &entity->fields[i], value);
     }
+    pack_asleep(packer, entity->asleep, record);
 }
 
 enum kt_status record_put(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,

@@ -215,7 +215,7 @@ static uint32_t keep(struct script_set *set, const char *name, int priority, int
     return (uint32_t)set->rule_count++;
 }
 
-static int line_of_call(lua_State *lua)
+int script_line_of_call(lua_State *lua)
 {
     lua_Debug place;
     if (!lua_getstack(lua, 1, &place) || !lua_getinfo(lua, "l", &place))
@@ -252,6 +252,8 @@ int script_declare(lua_State *lua)
     int first;
     if (!set->file)
         luaL_error(lua, "rule{} stands at the top of a rule file, not inside a check");
+    if (set->declared)
+        return 0;
     luaL_checktype(lua, 1, LUA_TTABLE);
     lua_settop(lua, 1);
     check_keys(lua);
@@ -263,7 +265,7 @@ int script_declare(lua_State *lua)
     if (set->rule_count == SCRIPT_RULES)
         luaL_error(lua, "there are more than %d rules", SCRIPT_RULES);
     int check = luaL_ref(lua, LUA_REGISTRYINDEX);
-    uint32_t rule = keep(set, name, priority, check, line_of_call(lua));
+    uint32_t rule = keep(set, name, priority, check, script_line_of_call(lua));
     for (int i = 0; i < count; i++) {
         add_point(set, &points[i], rule);
         set->rules[rule].on = join(set->rules[rule].on, lua_tostring(lua, first + i));

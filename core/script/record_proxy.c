@@ -240,7 +240,8 @@ static void check_may_write(lua_State *lua, const struct record_proxy *proxy,
 {
     if (field->type == KT_STATE)
         luaL_error(lua, "%s changes only by transitions", path);
-    if (schema_field_is_readonly(field))
+    /* A custom field that clients cannot write is there for rules to fill. */
+    if (schema_field_is_readonly(field) && !(field->flags & KT_CUSTOM))
         luaL_error(lua, "%s is read-only", path);
     if (field->type == KT_LINES)
         luaL_error(lua,

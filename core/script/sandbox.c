@@ -211,14 +211,17 @@ static void add_base(lua_State *lua)
 {
     static const char *const kept[] = {"assert", "error",  "ipairs",   "next",
                                        "pairs",  "select", "tonumber", "type"};
-    static const luaL_Reg own[] = {
-        {"pcall", protected_call},       {"xpcall", protected_call_with_handler},
-        {"tostring", to_text},           {"getmetatable", get_metatable},
-        {"setmetatable", set_metatable}, {"print", script_log},
-        {"rule", script_declare},        {NULL, NULL}};
+    static const luaL_Reg own[] = {{"pcall", protected_call},
+                                   {"xpcall", protected_call_with_handler},
+                                   {"tostring", to_text},
+                                   {"getmetatable", get_metatable},
+                                   {"setmetatable", set_metatable},
+                                   {"print", script_log},
+                                   {NULL, NULL}};
     luaL_requiref(lua, LUA_GNAME, luaopen_base, 0);
     pick(lua, kept, KT_COUNT(kept));
     luaL_setfuncs(lua, own, 0);
+    script_add_declarations(lua);
 }
 
 /* The strings' own metatable leads to the chosen functions, too. */

@@ -81,8 +81,9 @@ struct script_set {
     unsigned depth;
     uint64_t last_serial;
 
-    struct kt_ctx *building;        /**< While files are loaded. */
-    const struct script_file *file; /**< Being loaded. */
+    struct kt_ctx *building;          /**< While files are loaded. */
+    struct script_declared *declared; /**< First run, for declarations; NULL when rules are kept. */
+    const struct script_file *file;   /**< Being loaded. */
     struct script_rule *rules;
     size_t rule_count;
     size_t rule_capacity;
@@ -123,6 +124,13 @@ void script_check_call(lua_State *lua, enum kt_status status);
 /** --- declare.c --- */
 /** rule{...}. */
 int script_declare(lua_State *lua);
+/** The line of the file where the running function was called. */
+int script_line_of_call(lua_State *lua);
+
+/** --- custom.c --- */
+/** rule, field, entity, total and role, into the table at the top. */
+void script_add_declarations(lua_State *lua);
+struct script_declared *script_declared_new(void);
 
 /** --- sandbox.c, library.c, search.c --- */
 /** Builds the library that rules see and leaves it on the stack: [-0, +1]. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "script/declared.h"
 #include "script/script_internal.h"
 
 /* Every entry to Lua is protected, so this is never called. */
@@ -126,11 +127,12 @@ static enum kt_status fill(struct script_set *set, struct kt_ctx *ctx,
     return KT_OK;
 }
 
-enum kt_status script_set_build(struct kt_ctx *ctx, const struct script_file *files, size_t count,
-                                struct script_set **out)
+static enum kt_status load(struct kt_ctx *ctx, const struct script_file *files, size_t count,
+                           struct script_declared *declared, struct script_set **out)
 {
     struct script_set *set = script_must(calloc(1, sizeof(*set)));
     set->building = ctx;
+    set->declared = declared;
     /* Lua spends steps while it starts. */
     set->steps_left = KT_LIMIT_RULE_STEPS;
     enum kt_status status = fill(set, ctx, files, count);
@@ -140,6 +142,27 @@ enum kt_status script_set_build(struct kt_ctx *ctx, const struct script_file *fi
         return status;
     }
     *out = set;
+    return KT_OK;
+}
+
+enum kt_status script_set_build(struct kt_ctx *ctx, const struct script_file *files, size_t count,
+                                struct script_set **out)
+{
+    return load(ctx, files, count, NULL, out);
+}
+
+enum kt_status script_declared_load(struct kt_ctx *ctx, const struct script_file *files,
+                                    size_t count, struct script_declared **out)
+{
+    struct script_declared *declared = script_declared_new();
+    struct script_set *set = NULL;
+    enum kt_status status = load(ctx, files, count, declared, &set);
+    script_set_free(set);
+    if (status != KT_OK) {
+        script_declared_free(declared);
+        return status;
+    }
+    *out = declared;
     return KT_OK;
 }
 

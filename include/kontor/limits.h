@@ -34,8 +34,12 @@
 #define KT_LIMIT_RULE_BYTES       (64u << 20)  /**< Memory of the rule engine. */
 #define KT_LIMIT_RULE_FILE_BYTES  (256u << 10)
 #define KT_LIMIT_RULE_FILES       500u
-#define KT_LIMIT_CONNECTIONS      1000u
-#define KT_LIMIT_IN_FLIGHT        64u         /**< Requests of one connection not yet answered. */
-#define KT_LIMIT_QUEUE            4096u       /**< Requests waiting in the whole server. */
-#define KT_LIMIT_OUTPUT_BYTES     (64u << 20) /**< Unsent replies of one connection. */
-#define KT_LIMIT_NAME             100u        /**< Characters of any declared name. */
+#define KT_LIMIT_CUSTOM_ENTITIES                                                                   \
+    200u                            /**< Entities that rule files declare; totals and roles, too. */
+#define KT_LIMIT_CUSTOM_FIELDS 100u /**< Fields they add to one entity or one of its lines. */
+#define KT_LIMIT_CUSTOM_LIST   500u /**< Choices, states, indexes ... of one declaration. */
+#define KT_LIMIT_CONNECTIONS   1000u
+#define KT_LIMIT_IN_FLIGHT     64u         /**< Requests of one connection not yet answered. */
+#define KT_LIMIT_QUEUE         4096u       /**< Requests waiting in the whole server. */
+#define KT_LIMIT_OUTPUT_BYTES  (64u << 20) /**< Unsent replies of one connection. */
+#define KT_LIMIT_NAME          100u        /**< Characters of any declared name. */

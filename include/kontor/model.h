@@ -56,6 +56,7 @@ enum kt_field_flag {
                                summed nor searched. Implies KT_READONLY. Not in lines. */
     KT_SET_NULL = 1 << 13, /**< Reference: emptied when its target is deleted. */
     KT_CASCADE = 1 << 14,  /**< Reference: its record is deleted with its target. */
+    KT_CUSTOM = 1 << 15, /**< Declared in a rule file. Set by the server; modules do not use it. */
 };
 
 struct kt_choice {

@@ -1,14 +1,15 @@
 /* Goal: no rule file, however wrong, brings down the server: it is refused or it runs, and either
  * way an error is said in words.
- * Method: the bytes are built as a rule file for a small model; what could be built is run before
- * and after a save, twice. Nothing is stored: the store behind it is always empty. */
+ * Method: the bytes are read for declarations, then built as a rule file for a small model; what
+ * could be built is run before and after a save, twice. Nothing is stored: the store behind it is
+ * always empty. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "kontor/kontor.h"
 #include "record/record.h"
-#include "script/script.h"
+#include "script/declared.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
@@ -196,6 +197,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     struct world *w = world();
     struct script_file file = {
         .name = "fuzz.lua", .source = "pushed", .text = (const char *)bytes, .size = size};
+    struct script_declared *declared = NULL;
+    check_result(&w->ctx, script_declared_load(&w->ctx, &file, 1, &declared));
+    script_declared_free(declared);
+    context_reset(&w->ctx);
     enum kt_status status = script_set_build(&w->ctx, &file, 1, &w->rules);
     check_result(&w->ctx, status);
     context_reset(&w->ctx);

@@ -281,14 +281,15 @@ class Rules(KontorCase):
     def test_replace_and_folder_of_examples(self):
         self.push(NOTE_RULE)
         self.admin.push_rules(RULES, replace=True)
-        self.assertEqual(["sales.credit_limit", "sales.discount_approval", "sales.lead_region"],
+        self.assertEqual(["custom.contract_fee", "custom.urgent_order", "sales.credit_limit",
+                          "sales.discount_approval", "sales.lead_region"],
                          self.names())
 
     # --- The example rules, and the README about them ---
 
     def test_rule_printed_in_the_readme(self):
         text = (RULES / "README.md").read_text(encoding="utf-8")
-        printed, = re.findall(r"```lua\n(.*?)```", text, re.DOTALL)
+        printed, *_ = re.findall(r"```lua\n(.*?)```", text, re.DOTALL)
         self.push(printed, "minimum_order.lua")
         self.assertEqual("confirmed", self.confirm(self.order(price="50.00")))
         with self.refused("rule_denied", field="net", rule="house.minimum_order"):
