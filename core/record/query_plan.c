@@ -119,14 +119,17 @@ static struct query_access make_access(const struct record_query *query,
     return access;
 }
 
-/* Unique keys leave out records with an empty value: is there none in this access? */
-static bool holds_all(const struct query_access *access)
+/* Unique keys leave out records with an empty value, keys over a list those whose list is empty: is
+ * there none of them in this access? */
+static bool holds_all(struct kt_ctx *ctx, const struct query_access *access)
 {
     const struct schema_index *index = access->index;
-    for (size_t i = access->equal_count; index && index->unique && i < index->path_count; i++) {
-        const struct kt_field *decl = index->paths[i].field->decl;
-        bool bounded = i == access->equal_count && (access->low || access->high);
-        if (!bounded && (index->paths[i].line || !(decl->flags & KT_REQUIRED)))
+    for (size_t i = access->equal_count; index && i < index->path_count; i++) {
+        bool required = index->paths[i].field->decl->flags & KT_REQUIRED;
+        if (i == access->equal_count && (access->low || access->high))
+            continue;
+        if (is_many(&index->paths[i]) ||
+            (index->unique && !(required && record_index_is_whole(ctx, index))))
             return false;
     }
     return true;
@@ -206,7 +209,7 @@ void query_plan(struct kt_ctx *ctx, struct record_query *query)
     int most = score(&best, gives_order(query, &best, &backwards));
     for (size_t i = 0; i < entity->index_count; i++) {
         struct query_access access = make_access(query, &entity->indexes[i]);
-        if (!holds_all(&access))
+        if (!holds_all(ctx, &access))
             continue;
         int points = score(&access, gives_order(query, &access, &backwards));
         if (points > most) {

@@ -21,5 +21,6 @@ enum space {
     SPACE_CHANGED = 'X',     /**< entity, stamp, id -> nothing: what changed since */
     SPACE_WORD = 'W',        /**< entity, word, id -> weight: the full-text index */
     /* 'F' and 'P': contents of files and their chunks, see core/file. */
-    SPACE_KEPT = 'K', /**< entity -> msgpack list: declarations of the indexes and totals it has */
+    SPACE_KEPT = 'K', /**< entity -> msgpack list: declarations of the indexes and totals it has;
+                           entity, index -> nothing: every record is in it */
 };
