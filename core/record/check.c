@@ -358,9 +358,10 @@ enum kt_status record_check_value(struct kt_ctx *ctx, const struct schema_field 
             return KT_OK;
         return wrong(ctx, path, "a date YYYY-MM-DD", "YYYY-MM-DD 格式的日期");
     case KT_INSTANT:
-        return context_instant_of(value, &at)
-                   ? KT_OK
-                   : wrong(ctx, path, "a msgpack timestamp", "msgpack 时间戳");
+        if (!context_instant_of(value, &at))
+            return wrong(ctx, path, "a msgpack timestamp", "msgpack 时间戳");
+        *out = kt_instant_value(ctx, at); /* The same moment can be written in several ways. */
+        return KT_OK;
     case KT_ENUM:
         return check_enum(ctx, field, path, value);
     case KT_STATE:

@@ -149,8 +149,8 @@ int query_compare_values(const struct schema_field *field, const msgpack_object 
 struct kt_decimal query_decimal(const msgpack_object *value);
 
 /** query_access.c: what an index can do for the terms; false when it does not hold all records. */
-bool query_make_access(const struct query_terms *terms, const struct schema_index *index,
-                       struct query_access *out);
+bool query_make_access(struct kt_ctx *ctx, const struct query_terms *terms,
+                       const struct schema_index *index, struct query_access *out);
 /** Does a walk along the access, forwards or backwards, go in the wanted order? */
 bool query_gives_order(const struct record_query *query, const struct query_access *access,
                        bool *backwards);

@@ -89,21 +89,22 @@ static void find_bounds(const struct query_terms *terms, struct query_access *ac
 
 /* Unique keys leave out records with an empty value, keys over a list those whose list is empty: is
  * there none of them in this access? */
-static bool holds_all(const struct query_access *access)
+static bool holds_all(struct kt_ctx *ctx, const struct query_access *access)
 {
     const struct schema_index *index = access->index;
     for (size_t i = access->equal_count; index && i < index->path_count; i++) {
         bool required = index->paths[i].field->decl->flags & KT_REQUIRED;
         if (i == access->equal_count && (access->low || access->high))
             continue;
-        if (is_many(&index->paths[i]) || (index->unique && !required))
+        if (is_many(&index->paths[i]) ||
+            (index->unique && !(required && record_index_is_whole(ctx, index))))
             return false;
     }
     return true;
 }
 
-bool query_make_access(const struct query_terms *terms, const struct schema_index *index,
-                       struct query_access *out)
+bool query_make_access(struct kt_ctx *ctx, const struct query_terms *terms,
+                       const struct schema_index *index, struct query_access *out)
 {
     struct query_access access = {.index = index};
     size_t many = 0, part = 0, parts = part_count(index);
@@ -127,7 +128,7 @@ bool query_make_access(const struct query_terms *terms, const struct schema_inde
             access.repeats || (is_many(&index->paths[i]) &&
                                (i >= access.equal_count || access.equal[i]->op == QUERY_IN));
     *out = access;
-    return holds_all(&access);
+    return holds_all(ctx, &access);
 }
 
 static bool is_fixed(const struct query_access *access, const struct query_path *path)

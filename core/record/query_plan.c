@@ -154,7 +154,7 @@ static void add_candidate(struct planner *planner, const struct query_terms *ter
 {
     struct candidate *candidate = &planner->candidates[planner->count];
     *candidate = (struct candidate){0};
-    if (!query_make_access(terms, index, &candidate->access))
+    if (!query_make_access(planner->ctx, terms, index, &candidate->access))
         return;
     candidate->ordered =
         query_gives_order(planner->query, &candidate->access, &candidate->backwards);
@@ -258,7 +258,7 @@ static bool best_access(const struct planner *planner, const struct query_terms 
     bool found = false;
     for (size_t i = 0; i <= entity->index_count; i++) {
         struct query_access access;
-        if (!query_make_access(terms, i ? &entity->indexes[i - 1] : NULL, &access) ||
+        if (!query_make_access(planner->ctx, terms, i ? &entity->indexes[i - 1] : NULL, &access) ||
             !has_terms(&access))
             continue;
         double count = estimate(planner, &access);

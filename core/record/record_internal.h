@@ -98,6 +98,9 @@ void record_index_keys(struct kt_ctx *ctx, const struct schema_index *index, uin
 /** Put a stored record into one more index. */
 enum kt_status record_index_add(struct kt_ctx *ctx, const struct schema_index *index, uint64_t id,
                                 const msgpack_object *record);
+/** Had every record a key in it when it was built? Then, while all its fields are required, every
+ *  record has one. refresh.c */
+bool record_index_is_whole(struct kt_ctx *ctx, const struct schema_index *index);
 /** The id that a key of records or of a plain index ends with. */
 uint64_t record_key_id(struct store_slice key);
 

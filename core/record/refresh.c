@@ -12,6 +12,7 @@ struct build {
     struct kt_ctx *ctx;
     const struct schema_entity *entity;
     const struct schema_index **indexes;
+    bool *lacks; /**< Of each: some record has no key in it. */
     size_t index_count;
     const struct schema_total **totals;
     size_t total_count;
@@ -36,8 +37,11 @@ static const char *path_text(struct kt_ctx *ctx, const char *before, const struc
 static const char *index_text(struct kt_ctx *ctx, const struct schema_index *index)
 {
     const char *text = index->unique ? "unique" : "index";
-    for (size_t i = 0; i < index->path_count; i++)
+    for (size_t i = 0; i < index->path_count; i++) {
+        bool required = index->unique && (index->paths[i].field->decl->flags & KT_REQUIRED);
         text = path_text(ctx, text, &index->paths[i]);
+        text = required ? kt_format(ctx, "%s!", text) : text;
+    }
     return text;
 }
 
@@ -139,9 +143,13 @@ static enum kt_status enter(struct build *build, uint64_t id, struct store_slice
     struct kt_ctx *ctx = build->ctx;
     msgpack_object record;
     KT_TRY(context_unpack(ctx, bytes.at, bytes.size, true, &record));
-    for (size_t i = 0; i < build->index_count; i++)
+    for (size_t i = 0; i < build->index_count; i++) {
+        struct record_keys keys;
+        record_index_keys(ctx, build->indexes[i], id, &record, &keys);
+        build->lacks[i] = build->lacks[i] || keys.count == 0;
         if (record_index_add(ctx, build->indexes[i], id, &record) != KT_OK)
             return name_record(ctx, build->entity, id);
+    }
     for (size_t i = 0; i < build->total_count; i++)
         KT_TRY(record_total_add(ctx, build->totals[i], &record));
     record_counts_add(&build->counted, &record);
@@ -188,6 +196,38 @@ static enum kt_status fill(struct build *build)
     return status;
 }
 
+/* --- Is every record in an index? --- */
+
+static void whole_key(struct key *key, const struct schema_index *index)
+{
+    key_begin(key, SPACE_KEPT);
+    key_add_u32(key, index->entity->number);
+    key_add_u32(key, index->number);
+}
+
+bool record_index_is_whole(struct kt_ctx *ctx, const struct schema_index *index)
+{
+    struct key key;
+    struct store_slice value;
+    whole_key(&key, index);
+    return store_get(ctx->txn, key_slice(&key), &value) == KT_OK;
+}
+
+/* Records can be older than the declaration that requires a value. */
+static enum kt_status mark_whole(const struct build *build)
+{
+    for (size_t i = 0; i < build->index_count; i++) {
+        struct key key;
+        whole_key(&key, build->indexes[i]);
+        enum kt_status status = build->lacks[i] ? store_del(build->ctx->txn, key_slice(&key))
+                                                : store_put(build->ctx->txn, key_slice(&key),
+                                                            (struct store_slice){"", 0});
+        if (status != KT_OK && status != KT_NOT_FOUND)
+            return record_store_failed(build->ctx, status);
+    }
+    return KT_OK;
+}
+
 /* --- One entity --- */
 
 static void add_text(struct kt_list *list, const msgpack_object *kept, const char *text,
@@ -205,6 +245,7 @@ static struct kt_list *compare(struct build *build, const msgpack_object *kept)
     struct kt_list *wanted = kt_list_new(ctx);
     bool missing;
     build->indexes = kt_alloc(ctx, sizeof(const struct schema_index *) * entity->index_count);
+    build->lacks = kt_alloc(ctx, sizeof(bool) * entity->index_count);
     build->totals = kt_alloc(ctx, sizeof(const struct schema_total *) * entity->total_count);
     for (size_t i = 0; i < entity->index_count; i++) {
         add_text(wanted, kept, index_text(ctx, &entity->indexes[i]), &missing);
@@ -256,6 +297,7 @@ static enum kt_status refresh(struct kt_ctx *ctx, const struct schema_entity *en
         KT_TRY(wipe_all(&build));
         KT_TRY(fill(&build));
         KT_TRY(record_counts_write(ctx, entity, &build.counted));
+        KT_TRY(mark_whole(&build));
     }
     if (build.records)
         log_info("built entity=%s indexes=%zu totals=%zu words=%d records=%llu", entity->name,

@@ -22,5 +22,6 @@ enum space {
     SPACE_WORD = 'W',        /**< entity, word, id -> weight: the full-text index */
     /* 'F' and 'P': contents of files and their chunks, see core/file. */
     SPACE_CUSTOM = 'D', /**< entity name -> msgpack {custom field: its declaration, or 0: asleep} */
-    SPACE_KEPT = 'K', /**< entity -> msgpack list: declarations of the indexes and totals it has */
+    SPACE_KEPT = 'K',   /**< entity -> msgpack list: declarations of the indexes and totals it has;
+                             entity, index -> nothing: every record is in it */
 };

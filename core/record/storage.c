@@ -191,6 +191,23 @@ void record_pack_value(msgpack_packer *packer, const struct schema_field *field,
         msgpack_pack_object(packer, *value);
 }
 
+/* In the order of the fields, whichever lost its line first. */
+static void pack_last_line(msgpack_packer *packer, const struct schema_entity *entity,
+                           const msgpack_object *last_line)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < entity->field_count; i++)
+        count += is_stored(last_line, entity->fields[i].decl->name);
+    msgpack_pack_map(packer, count);
+    for (size_t i = 0; i < entity->field_count; i++) {
+        const char *name = entity->fields[i].decl->name;
+        if (!is_stored(last_line, name))
+            continue;
+        msgpack_pack_str_with_body(packer, name, strlen(name));
+        msgpack_pack_uint64(packer, kt_get_id(last_line, name));
+    }
+}
+
 void record_pack(msgpack_packer *packer, const struct schema_entity *entity, uint64_t id,
                  const msgpack_object *record)
 {
@@ -210,7 +227,7 @@ void record_pack(msgpack_packer *packer, const struct schema_entity *entity, uin
     }
     if (last_line) {
         msgpack_pack_str_with_body(packer, "last_line", 9);
-        msgpack_pack_object(packer, *last_line);
+        pack_last_line(packer, entity, last_line);
     }
     for (size_t i = 0; i < entity->field_count; i++) {
         const char *name = entity->fields[i].decl->name;

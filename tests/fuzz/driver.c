@@ -73,15 +73,16 @@ static void write_all(int file, const void *bytes, size_t size)
     }
 }
 
+static char crash_name[4096];
+
 static void on_crash(int signal_number)
 {
-    char name[] = "/tmp/fuzz-crash-XXXXXX";
-    int file = mkstemp(name);
+    int file = mkstemp(crash_name);
     if (file >= 0)
         write_all(file, running, running_size);
     static const char said[] = "\nthe input that crashed is in ";
     write_all(STDERR_FILENO, said, sizeof said - 1);
-    write_all(STDERR_FILENO, name, sizeof name - 1);
+    write_all(STDERR_FILENO, crash_name, strlen(crash_name));
     write_all(STDERR_FILENO, "\n", 1);
     signal(signal_number, SIG_DFL);
     raise(signal_number);
@@ -236,6 +237,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s: no inputs in %s\n", argv[0], argv[1]);
         return 1;
     }
+    const char *folder = getenv("TMPDIR");
+    snprintf(crash_name, sizeof crash_name, "%s/fuzz-crash-XXXXXX", folder ? folder : "/tmp");
     for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++)
         signal(crashes[i], on_crash);
     int64_t from = now_ms();

@@ -69,7 +69,9 @@ static const struct kt_field order_fields[] = {
 };
 static const char *const customer_and_product[] = {"customer", "lines.product"};
 static const char *const product_and_maker[] = {"lines.product", "lines.maker"};
+static const char *const reason_and_product[] = {"reason", "lines.product"};
 static const struct kt_index order_indexes[] = {
+    {.name = "excuse", .fields = KT_LIST(reason_and_product)},
     {.name = "bought", .fields = KT_LIST(customer_and_product)},
     {.name = "made", .fields = KT_LIST(product_and_maker)},
 };
@@ -324,7 +326,7 @@ static inline int set_up(void **state)
     f->ctx.user_name = "ann";
     kt_date_parse("2026-11-23", 10, &day);
     f->ctx.now = (kt_instant_us)day * 86400 * 1000000;
-    return 0;
+    return record_refresh(&f->ctx) == KT_OK ? 0 : -1;
 }
 
 static inline int remove_one(const char *path, const struct stat *status, int kind,

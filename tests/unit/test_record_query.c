@@ -394,6 +394,16 @@ static void an_index_never_changes_the_answer(void **state)
     }
 }
 
+/* Only reason+lines.product begins with the reason, and an order without lines has no key in it. */
+static void an_index_over_a_list_leaves_out_empty_lists(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t id =
+        create_by(f, RECORD_BY_SERVER, "shop.order", json(f, "{'customer': 1, 'reason': 'late'}"));
+    struct record_question asked = question(f, "shop.order", "[['reason', '=', 'late']]", NULL);
+    assert_string_equal(answer_ids(f, &asked, NULL), kt_format(&f->ctx, "%d", (int)id));
+}
+
 int main(void)
 {
     const struct CMUnitTest stories[] = {
@@ -412,6 +422,7 @@ int main(void)
         QUESTION(answers_are_the_records_as_stored),
         QUESTION(plugins_search_and_find),
         QUESTION(an_index_never_changes_the_answer),
+        QUESTION(an_index_over_a_list_leaves_out_empty_lists),
     };
     return cmocka_run_group_tests(stories, NULL, NULL);
 }

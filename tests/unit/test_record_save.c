@@ -532,9 +532,29 @@ static void history_tells_who_changed_what(void **state)
         KT_NOT_FOUND);
 }
 
+/* A timestamp of 4 bytes and one of 12 with nanoseconds say the same moment: 1 s after 1970. */
+static void a_moment_is_stored_in_one_form(void **state)
+{
+    struct fixture *f = *state;
+    static const char short_form[] = {0, 0, 0, 1};
+    static const char long_form[] = {0, 0, 0, 99, 0, 0, 0, 0, 0, 0, 0, 1};
+    msgpack_object moments[] = {
+        {.type = MSGPACK_OBJECT_EXT, .via.ext = {.type = -1, .size = 4, .ptr = short_form}},
+        {.type = MSGPACK_OBJECT_EXT, .via.ext = {.type = -1, .size = 12, .ptr = long_form}}};
+    msgpack_object expected = kt_instant_value(&f->ctx, 1000000);
+    for (size_t i = 0; i < KT_COUNT(moments); i++) {
+        struct kt_map *values = kt_map_new(&f->ctx);
+        kt_map_set_text(values, "code", i ? "A" : "B");
+        kt_map_set(values, "seen", moments[i]);
+        uint64_t id = create(f, "shop.party", &values->object);
+        assert_value(f, kt_get(load(f, "shop.party", id), "seen"), &expected);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest stories[] = {
+        STORY(a_moment_is_stored_in_one_form),
         STORY(a_new_record_has_id_version_and_defaults),
         STORY(every_type_comes_back_in_its_canonical_form),
         STORY(a_wrong_value_is_refused_by_field_and_changes_nothing),
