@@ -165,7 +165,7 @@ class Import(Cli):
             self.assertEqual([(5, "parent"), (6, "parent")],
                              [(error["line"], error["field"]) for error in summary["errors"]])
 
-    @unittest.skipIf(BUILD.name in ("asan", "tsan", "fuzz"), "sanitizers need the memory themselves")
+    @unittest.skipIf(BUILD.name in ("asan", "tsan", "fuzz"), "sanitizers need memory themselves")
     def test_memory_is_bounded(self):
         # 20,000 rows, each of which would take some 200 bytes if it were kept: 4 MB. The process
         # gets 3 MB of data; it needs less than 2. The server's peak grows by the pages of the store
