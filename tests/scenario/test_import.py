@@ -3,12 +3,14 @@ import contextlib
 import json
 import pathlib
 import re
+import resource
 import select
 import socket
 import subprocess
 import threading
+import unittest
 
-from kontor_test import KONTOR, Server, main
+from kontor_test import BUILD, KONTOR, Server, main
 from test_cli import DONE, REFUSED, RUN_WITHIN_S, Cli
 
 
@@ -162,6 +164,30 @@ class Import(Cli):
             self.assert_counts(summary, rows=6, created=4, failed=2)
             self.assertEqual([(5, "parent"), (6, "parent")],
                              [(error["line"], error["field"]) for error in summary["errors"]])
+
+    @unittest.skipIf(BUILD.name in ("asan", "tsan", "fuzz"), "sanitizers need memory themselves")
+    def test_memory_is_bounded(self):
+        # 20,000 rows, each of which would take some 200 bytes if it were kept: 4 MB. The process
+        # gets 3 MB of data; it needs less than 2. The server's peak grows by the pages of the store
+        # that it maps, and by no more than one request's 64 MiB.
+        limit = 3_000_000
+        file = self.write("many.csv", "code,name,price,uom.code\n" + "".join(
+            f"M-{number:05},Part number {number},{number % 1000}.5,kg\n"
+            for number in range(20000)))
+        before = self.peak_kib(self.server.process.pid)
+        ran = subprocess.run(
+            [str(KONTOR), "--data", str(self.server.data), "import", "products.product", file,
+             "--json"], capture_output=True, text=True, env=self.environment(),
+            timeout=RUN_WITHIN_S, check=False,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (limit, limit)))
+        self.assertEqual((DONE, ""), (ran.returncode, ran.stderr))
+        self.assert_counts(json.loads(ran.stdout), rows=20000, created=20000)
+        self.assertLess(self.peak_kib(self.server.process.pid) - before, 64 << 10)
+
+    @staticmethod
+    def peak_kib(process):
+        status = pathlib.Path(f"/proc/{process}/status").read_text(encoding="ascii")
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1])
 
     def test_columns_by_label(self):
         entities = self.admin.call("system.describe")["entities"]
