@@ -83,12 +83,13 @@ static void report_details(const struct cli *cli, const msgpack_object *details)
 {
     const msgpack_object *references = object_get(details, "references");
     struct text line = {.at = NULL};
-    if (!references || references->type != MSGPACK_OBJECT_ARRAY) {
+    bool listed = references && references->type == MSGPACK_OBJECT_ARRAY;
+    if (!listed) {
         text_add_word(&line, "details: ");
         json_write(&line, details, false);
         say(cli, line.at, line.length);
     }
-    for (uint32_t i = 0; line.length == 0 && i < references->via.array.size; i++) {
+    for (uint32_t i = 0; listed && i < references->via.array.size; i++) {
         struct text entry = {.at = NULL};
         add_reference(&entry, &references->via.array.ptr[i]);
         cli_say(cli, "  ", entry.at, entry.length);

@@ -17,6 +17,7 @@ struct subject {
 #define REFERENCES (TYPE(KT_REF) | TYPE(KT_REFS))
 #define UNORDERED  (TYPE(KT_LINES) | TYPE(KT_JSON) | TYPE(KT_FILE))
 #define LISTS      (TYPE(KT_LINES) | TYPE(KT_TAGS) | TYPE(KT_REFS))
+#define NO_VALUE   (UNORDERED | TYPE(KT_TAGS) | TYPE(KT_REFS))
 
 static bool is_one_of(const struct kt_field *field, unsigned types)
 {
@@ -38,7 +39,7 @@ static const struct {
     unsigned types;
     const char *why;
 } flag_types[] = {
-    {KT_UNIQUE, ~(UNORDERED | LISTS), "a list, a file or json cannot be unique"},
+    {KT_UNIQUE, ~NO_VALUE, "a list, a file or json cannot be unique"},
     {KT_INDEXED, ~UNORDERED, "lines, a file or json have no index of their own"},
     {KT_POSITIVE | KT_NONNEGATIVE, NUMBERS, "only a number is above or not below 0"},
     {KT_SOFT, REFERENCES, "only a reference is soft"},
@@ -107,7 +108,7 @@ static bool target_elsewhere(const struct subject *of)
 
 static bool initial_elsewhere(const struct subject *of)
 {
-    return of->field->initial && is_one_of(of->field, UNORDERED | LISTS | TYPE(KT_STATE));
+    return of->field->initial && is_one_of(of->field, NO_VALUE | TYPE(KT_STATE));
 }
 
 static bool tells_what_is_masked(const struct subject *of)

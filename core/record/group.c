@@ -195,7 +195,7 @@ static enum kt_status add_one(struct aggregate *aggregate, msgpack_zone *arena,
                               const msgpack_object *record, const msgpack_object *line)
 {
     struct kt_ctx *ctx = aggregate->ctx;
-    const msgpack_object *measured[AGGREGATE_MEASURES];
+    const msgpack_object *measured[AGGREGATE_MEASURES] = {NULL};
     msgpack_object values[KT_GROUP_FIELDS];
     struct aggregate_group *group;
     KT_TRY(make_key(aggregate, record, line, values));

@@ -16,6 +16,7 @@ struct kind {
 static const char *const text_initials[] = {"Ann", "user", NULL};
 static const char *const int_initials[] = {"7", "0", NULL};
 static const char *const decimal_initials[] = {"1.5", "2", NULL};
+static const char *const money_initials[] = {"2", NULL}; /* Some currencies have no cents. */
 static const char *const bool_initials[] = {"true", "false", NULL};
 static const char *const date_initials[] = {"today", "2026-02-28", NULL};
 static const char *const instant_initials[] = {"now", NULL};
@@ -28,7 +29,7 @@ static const struct kind kinds[] = {
     {KT_TEXT, 6, PLAIN | KT_UNIQUE, text_initials},
     {KT_INT, 3, PLAIN | KT_UNIQUE | SIGNS, int_initials},
     {KT_DECIMAL, 2, PLAIN | KT_UNIQUE | SIGNS, decimal_initials},
-    {KT_MONEY, 3, PLAIN | SIGNS, decimal_initials},
+    {KT_MONEY, 3, PLAIN | SIGNS, money_initials},
     {KT_QUANTITY, 2, PLAIN | SIGNS, decimal_initials},
     {KT_BOOL, 1, PLAIN, bool_initials},
     {KT_DATE, 3, PLAIN | KT_UNIQUE, date_initials},
