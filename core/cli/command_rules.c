@@ -160,9 +160,8 @@ static bool has_text(const char *path, const msgpack_object_str *text)
     FILE *file = fopen(path, "re");
     if (!file)
         return false;
-    int byte = 0;
     uint32_t at = 0;
-    while (at < text->size && (byte = fgetc(file)) == (unsigned char)text->ptr[at])
+    while (at < text->size && fgetc(file) == (unsigned char)text->ptr[at])
         at++;
     bool same = at == text->size && fgetc(file) == EOF;
     fclose(file);

@@ -256,7 +256,7 @@ static enum kt_status compile_list(struct compiler *compiler, const msgpack_obje
     for (size_t i = 0; i < node->child_count; i++) {
         const msgpack_object *item = &list->via.array.ptr[from + i];
         struct query_node *child = &node->children[i];
-        if (++compiler->nodes > 4 * KT_LIMIT_WHERE_TERMS)
+        if (++compiler->nodes > (size_t)4 * KT_LIMIT_WHERE_TERMS)
             return too_many(ctx);
         if (item->type != MSGPACK_OBJECT_ARRAY)
             return kt_fail(ctx, KT_INVALID, "where", "where is a list of conditions",
