@@ -243,7 +243,7 @@ static int declare_field(lua_State *lua)
         luaL_error(lua, "%s needs an entity such as entity = \"sales.order\"", where);
     struct script_place place = place_of_call(lua);
     declared->fields = grow(lua, declared->fields, declared->field_count, sizeof(*declared->fields),
-                            KT_LIMIT_CUSTOM_FIELDS * KT_LIMIT_CUSTOM_ENTITIES);
+                            (size_t)KT_LIMIT_CUSTOM_FIELDS * KT_LIMIT_CUSTOM_ENTITIES);
     declared->fields[declared->field_count++] = (struct script_field){
         .entity = field.entity, .lines = field.lines, .decl = field.decl, .place = place};
     return 0;

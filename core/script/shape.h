@@ -19,8 +19,8 @@ struct shape;
 struct slot {
     const char *key;
     enum slot_kind kind;
-    size_t offset;
     unsigned flag;
+    size_t offset;
     const struct shape *of;
 };
 struct shape {
