@@ -144,7 +144,8 @@ static enum kt_status find_group(struct aggregate *aggregate, const msgpack_obje
     for (; aggregate->slots[slot]; slot = (slot + 1) & (SLOTS - 1)) {
         struct aggregate_group *group = &aggregate->groups[aggregate->slots[slot] - 1];
         if (group->key_size == aggregate->key.size &&
-            memcmp(group->key, aggregate->key.data, group->key_size) == 0) {
+            (group->key_size == 0 ||
+             memcmp(group->key, aggregate->key.data, group->key_size) == 0)) {
             *out = group;
             return KT_OK;
         }

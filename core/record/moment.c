@@ -70,7 +70,7 @@ static enum kt_status find_event(struct kt_ctx *ctx, kt_instant_us at, uint64_t 
     uint64_t low = 0, high = last; /* Event `low` is not after it, event `high + 1` is. */
     while (low < high) {
         uint64_t middle = high - (high - low) / 2;
-        kt_instant_us then;
+        kt_instant_us then = INT64_MIN;
         KT_TRY(event_at(ctx, middle, &then));
         if (then <= at)
             low = middle;
