@@ -33,6 +33,7 @@ struct watches {
 static uint64_t mix(uint64_t hash, const void *bytes, size_t size)
 {
     for (size_t i = 0; i < size; i++)
+        /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): all are set. */
         hash = (hash ^ ((const uint8_t *)bytes)[i]) * UINT64_C(1099511628211);
     return hash;
 }
