@@ -15,7 +15,8 @@ static void pack_name(msgpack_packer *packer, const char *name)
     msgpack_pack_str_with_body(packer, name, strlen(name));
 }
 
-/* As it should be stored, to the byte: in the order of the fields, without empty ones. */
+/* As it should be stored, to the byte: in the order of the fields, without
+ * empty ones. */
 static void pack_record(msgpack_packer *packer, const struct kt_entity *entity,
                         const struct record *record)
 {
@@ -24,11 +25,15 @@ static void pack_record(msgpack_packer *packer, const struct kt_entity *entity,
         count += !is_empty(record->fields[f]);
         last_lines += record->last_lines && record->last_lines[f];
     }
-    msgpack_pack_map(packer, count + (last_lines > 0));
+    msgpack_pack_map(packer, count + record->archived + (last_lines > 0));
     pack_name(packer, "id");
     msgpack_pack_uint64(packer, record->id);
     pack_name(packer, "version");
     msgpack_pack_uint64(packer, record->version);
+    if (record->archived) {
+        pack_name(packer, "archived");
+        msgpack_pack_true(packer);
+    }
     if (last_lines) {
         pack_name(packer, "last_line");
         msgpack_pack_map(packer, last_lines);
@@ -82,7 +87,8 @@ void compare_record(struct world *world, size_t entity, uint64_t id)
     msgpack_sbuffer_destroy(&buffer);
 }
 
-/* Each unique value finds its record, or nothing once that is gone or says otherwise. */
+/* Each unique value finds its record, or nothing once that is gone or says
+ * otherwise. */
 void compare_uniques(struct world *world, size_t entity, const struct record *record)
 {
     const struct kt_entity *decl = &world->entities[entity];

@@ -1,4 +1,5 @@
-/* Random values: as they may be given, right or with one flaw, and what they mean. */
+/* Random values: as they may be given, right or with one flaw, and what they
+ * mean. */
 #include <stdio.h>
 #include <string.h>
 
@@ -54,16 +55,19 @@ static uint32_t text_limit(const struct kt_field *field)
 static void draw_text_field(struct world *world, const struct kt_field *field, bool flawed,
                             struct given *out)
 {
-    static const char *const bad[] = {"\xFF", "a\x01", "\xC3", "\xED\xA0\x80", "\x7F"};
+    static const char *const bad[] = {"\xFF", "a\x01", "\xC3", "\xED\xA0\x80", "\x7F", "\r", "\n"};
     if (flawed) {
         const struct value *wrong[] = {
-            text_value(world, bad[draw(world, KT_COUNT(bad))]),
+            text_value(world,
+                       bad[draw(world, KT_COUNT(bad) - (field->flags & KT_MULTILINE ? 2 : 0))]),
             text_value(world, words(world, "%0*d", (int)text_limit(field) + 1, 1)),
             int_value(world, 5)};
         flaw(out, wrong[draw(world, 3)]);
         return;
     }
     give(out, text_value(world, draw_text(world, text_limit(field))));
+    if ((field->flags & KT_MULTILINE) && chance(world, 20))
+        give(out, text_value(world, "a\nb"));
     if (chance(world, 3)) {
         out->sent = text_value(world, "");
         out->means = &empty_value;
@@ -245,7 +249,8 @@ static void draw_date(struct world *world, const struct kt_field *field, bool fl
                                                  : words(world, "%s", text)));
 }
 
-/* The same moment may come in several forms and with a fraction that is not kept. */
+/* The same moment may come in several forms and with a fraction that is not
+ * kept. */
 static void draw_instant(struct world *world, const struct kt_field *field, bool flawed,
                          struct given *out)
 {
@@ -340,6 +345,29 @@ static void draw_json(struct world *world, const struct kt_field *field, bool fl
         give(out, value);
 }
 
+/* Distinct ones that are there; the flaws are one that is not, and one given
+ * twice. */
+static void draw_references(struct world *world, const struct kt_field *field, bool flawed,
+                            struct given *out)
+{
+    const struct table *table = &world->model.tables[entity_index(world, field->to)];
+    struct value *list = new_value(world, LIST);
+    const struct value **items = take(world, sizeof(const struct value *) * 5);
+    size_t first = draw(world, table->count), most = table->count < 3 ? table->count : 3;
+    list->items = items;
+    list->count = draw(world, most + 1);
+    for (size_t i = 0; i < list->count; i++)
+        items[i] = int_value(world, (int64_t)table->at[(first + i) % table->count].id);
+    if (!flawed) {
+        give(out, list);
+        return;
+    }
+    items[list->count] =
+        list->count && chance(world, 50) ? items[0] : int_value(world, (int64_t)table->last_id + 1);
+    out->path = words(world, "%s[%zu]", out->path, list->count++);
+    flaw(out, list);
+}
+
 static const draw_one ways[] = {
     [KT_TEXT] = draw_text_field,
     [KT_INT] = draw_int_field,
@@ -354,6 +382,7 @@ static const draw_one ways[] = {
     [KT_REF] = draw_reference,
     [KT_TAGS] = draw_tags,
     [KT_JSON] = draw_json,
+    [KT_REFS] = draw_references,
 };
 
 const struct value *draw_value(struct world *world, const struct kt_field *field)

@@ -1,6 +1,7 @@
-/* Drawing operations, making them in the engine and in the model, and comparing what came of it.
- * Transactions nest as they do in the server: each operation has its own within the batch's, and
- * here savepoints between, which may be given up like the batch itself. */
+/* Drawing operations, making them in the engine and in the model, and comparing
+ * what came of it. Transactions nest as they do in the server: each operation
+ * has its own within the batch's, and here savepoints between, which may be
+ * given up like the batch itself. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +33,7 @@ static bool is_wanted(struct world *world, const struct operation *operation,
                       const struct kt_field *field)
 {
     bool creating = operation->kind == CREATE;
-    bool closed = field->type == KT_STATE || (field->flags & KT_READONLY) ||
+    bool closed = field->type == KT_STATE || field->compute || (field->flags & KT_READONLY) ||
                   (!creating && (field->flags & KT_IMMUTABLE));
     if (closed && chance(world, operation->by == RECORD_BY_SERVER ? 70 : 98))
         return false;
@@ -68,7 +69,12 @@ static struct operation *draw_operation(struct world *world)
     size_t count = world->model.tables[operation->entity].count;
     uint64_t kind = draw(world, 100);
     bool has_states = world->entities[operation->entity].states.count > 0;
-    operation->kind = kind < 35 ? CREATE : kind < 70 ? UPDATE : kind < 85 ? DELETE : TRANSITION;
+    operation->kind = kind < 35   ? CREATE
+                      : kind < 67 ? UPDATE
+                      : kind < 80 ? DELETE
+                      : kind < 84 ? ARCHIVE
+                      : kind < 88 ? RESTORE
+                                  : TRANSITION;
     if (operation->kind == TRANSITION && !has_states)
         operation->kind = UPDATE;
     if (operation->kind == CREATE && count >= RECORDS_MOST)
@@ -127,6 +133,10 @@ static enum kt_status make(struct world *world, struct operation *operation, uin
                              pack_given(world, operation), operation->by);
     case DELETE:
         return record_delete(ctx, entity, operation->id, operation->version, operation->by);
+    case ARCHIVE:
+        return record_archive(ctx, entity, operation->id, operation->version, operation->by);
+    case RESTORE:
+        return record_restore(ctx, entity, operation->id, operation->version, operation->by);
     default:
         return record_transition(ctx, entity, operation->id, operation->version, operation->verb,
                                  NULL, operation->by);
@@ -165,7 +175,8 @@ static void compare_outcome(const struct world *world, const struct refusals *re
 
 static void compare_event(const struct world *world, const struct operation *operation)
 {
-    static const char *const past[] = {".created", ".updated", ".deleted"};
+    static const char *const past[] = {".created", ".updated",  ".deleted",
+                                       NULL,       ".archived", ".restored"};
     const char *name = world->entities[operation->entity].name;
     size_t length = strlen(name);
     if (!world->announced || strncmp(world->announced, name, length) != 0 ||
@@ -205,13 +216,21 @@ static void operate(struct world *world)
     world->announced = NULL;
     begin(world, STORE_WRITE);
     enum kt_status status = make(world, operation, &id);
+    struct model unchanged = {0};
+    if (operation->kind == DELETE)
+        unchanged = model_copy(&world->model);
     model_apply(world, operation, &refusals);
+    if (operation->kind == DELETE && refusals.count) { /* It may have come half the way. */
+        struct model half = world->model;
+        world->model = unchanged;
+        unchanged = half;
+    }
+    model_free(&unchanged);
     compare_outcome(world, &refusals, status);
     world->refused += status != KT_OK;
     if (status == KT_OK)
         compare_event(world, operation);
     end(world, status == KT_OK);
-    world->model.events += status == KT_OK;
     context_reset(&world->ctx);
     if (chance(world, 2))
         keep_moment(world);
@@ -262,7 +281,8 @@ void run_batch(struct world *world, uint64_t until)
 
 void describe(const struct world *world, const struct operation *operation)
 {
-    static const char *const kinds[] = {"create", "update", "delete", "transition"};
+    static const char *const kinds[] = {"create",     "update",  "delete",
+                                        "transition", "archive", "restore"};
     static const char *const by[] = {"client", "server", "import"};
     const struct kt_entity *entity = &world->entities[operation->entity];
     fprintf(stderr, "%6llu %s %s %llu", (unsigned long long)operation->number,

@@ -1,4 +1,5 @@
-/* The past: models of some moments, which the engine must tell again as of their events. */
+/* The past: models of some moments, which the engine must tell again as of
+ * their events. */
 #include "property.h"
 
 static void forget(struct world *world, size_t at)
@@ -52,6 +53,9 @@ void compare_past(struct world *world)
         fail(world, "there is no moment %llu", (unsigned long long)world->model.events);
     for (size_t e = 0; e < world->entity_count; e++)
         compare_records(world, e);
+    compare_search(world, draw(world, world->entity_count), NULL);
+    if (record_set_as_of(ctx, &event) != KT_OK)
+        fail(world, "the moment %llu is gone", (unsigned long long)world->model.events);
     if (world->total_count)
         compare_total(world, &world->totals[draw(world, world->total_count)]);
     world->model = present;

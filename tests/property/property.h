@@ -1,9 +1,10 @@
 /** The property test of core/record: what its files share.
  *
- *  A world is a random schema in a fresh store and, beside it, the same records in plain arrays. An
- *  operation is drawn, said to be right or wrong by the model, made by the engine, and compared.
- *  Memory of a world is given back when it ends; values never change once made, so a copy of the
- *  arrays is a savepoint. Everything follows from the world's seed. */
+ *  A world is a random schema in a fresh store and, beside it, the same records
+ * in plain arrays. An operation is drawn, said to be right or wrong by the
+ * model, made by the engine, and compared. Memory of a world is given back when
+ * it ends; values never change once made, so a copy of the arrays is a
+ * savepoint. Everything follows from the world's seed. */
 #pragma once
 
 #include <stdbool.h>
@@ -38,12 +39,15 @@ enum value_kind {
 
 struct value {
     enum value_kind kind;
-    int64_t number; /**< Also of a bool, a reference, the microseconds of an instant, a line's id.
+    int64_t number; /**< Also of a bool, a reference, the microseconds of an
+                     * instant, a line's id.
                      */
     struct kt_decimal decimal;
-    const char *text; /**< Also the packed bytes of JSON; the name of a key a line should not have.
-                       */
-    size_t size; /**< Of the text. Of an instant: bytes of its extension, 0 for the shortest. */
+    const char *text;           /**< Also the packed bytes of JSON; the name of a key a line
+                                 * should not have.
+                                 */
+    size_t size;                /**< Of the text. Of an instant: bytes of its extension, 0 for
+                                   the shortest. */
     const struct value **items; /**< Of a list; of a line by part, NULL for one not given. */
     size_t count;
 };
@@ -64,7 +68,9 @@ struct record {
     uint64_t id;
     uint64_t version;
     const struct value **fields; /**< As many as the entity has; never NULL. */
-    const int64_t *last_lines;   /**< For each: the last line id given, once that line is gone. */
+    const int64_t *last_lines;   /**< For each: the last line id given, once that
+                                    line is gone. */
+    bool archived;
 };
 
 struct table {
@@ -80,7 +86,7 @@ struct model {
     uint64_t events; /**< Number of the last one. */
 };
 
-enum operation_kind { CREATE, UPDATE, DELETE, TRANSITION };
+enum operation_kind { CREATE, UPDATE, DELETE, TRANSITION, ARCHIVE, RESTORE };
 
 struct operation {
     enum operation_kind kind;
@@ -140,7 +146,8 @@ struct world {
     const struct operation *latest[LATEST];
 };
 
-/** Says what went wrong, after which operations, and how to see it again; ends the program. */
+/** Says what went wrong, after which operations, and how to see it again; ends
+ * the program. */
 _Noreturn void fail(const struct world *world, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -157,7 +164,9 @@ void give_back(struct world *world);
 void draw_schema(struct world *world);
 /** A field, an index or a total more; what is there stays. */
 void draw_growth(struct world *world);
-bool is_number(enum kt_type type);
+/** The name of any field, or "lines.part". */
+const char *draw_path(struct world *world, const struct kt_entity *entity);
+void add_total(struct world *world, size_t entity); /**< schema_total.c */
 bool is_decimal(enum kt_type type);
 int least_digits(const struct world *world, const struct kt_field *field);
 int most_digits(const struct world *world, const struct kt_field *field);
@@ -170,6 +179,7 @@ struct path {
     const struct kt_field *decl; /**< Of the part, if there is one. */
     bool in_lines;
 };
+bool is_list(const struct kt_field *field); /**< Of tags or references. */
 bool find_path(const struct kt_entity *entity, const char *name, struct path *out);
 size_t entity_index(const struct world *world, const char *name);
 
@@ -178,7 +188,8 @@ extern const struct value empty_value;
 bool is_empty(const struct value *value);
 const struct value *text_value(struct world *world, const char *text);
 const struct value *int_value(struct world *world, int64_t number);
-/** Order as in an index: empty ones first, then by type and value; text counts 120 bytes. */
+/** Order as in an index: empty ones first, then by type and value; text counts
+ * 120 bytes. */
 int compare_keys(const struct value *a, const struct value *b);
 /** The same text in all its length. */
 int compare_values(const struct value *a, const struct value *b);
@@ -198,7 +209,8 @@ void model_apply(struct world *world, const struct operation *operation, struct 
 const struct record *model_find(const struct world *world, size_t entity, uint64_t id);
 struct model model_copy(const struct model *model);
 void model_free(struct model *model);
-/** Each value of the path in the record, one by one; lines' parts of a list of lines. */
+/** Each value of the path in the record, one by one; lines' parts of a list of
+ * lines. */
 size_t path_count(const struct record *record, const struct path *path);
 const struct value *path_value(const struct record *record, const struct path *path, size_t at);
 
@@ -217,12 +229,14 @@ void compare_uniques(struct world *world, size_t entity, const struct record *re
 void compare_history(struct world *world, size_t entity, uint64_t id, uint64_t count);
 void compare_all(struct world *world);
 
-/* past.c: moments are kept, forgotten when they never came to be, and asked for. */
+/* past.c: moments are kept, forgotten when they never came to be, and asked
+ * for. */
 void keep_moment(struct world *world);
 void forget_moments_after(struct world *world, uint64_t event);
 void compare_past(struct world *world);
 
-/* operate.c: one transaction with operations, savepoints and what may become of them. */
+/* operate.c: one transaction with operations, savepoints and what may become of
+ * them. */
 void run_batch(struct world *world, uint64_t until);
 void describe(const struct world *world, const struct operation *operation);
 

@@ -1,9 +1,11 @@
-/* core/record against a model: random schemas, random operations, everything compared.
+/* core/record against a model: random schemas, random operations, everything
+ * compared.
  *
  *     record_property [--seed N] [--operations N]
  *
- * Every few thousand operations a new world begins, whose seed is the next number; so a failure in
- * any of them is seen again at once by starting with its seed. 0 operations are without end. */
+ * Every few thousand operations a new world begins, whose seed is the next
+ * number; so a failure in any of them is seen again at once by starting with
+ * its seed. 0 operations are without end. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,7 +129,8 @@ int main(int argc, char **argv)
     while (operations == 0 || tally.operations < operations)
         run_world(seed + tally.worlds, operations ? operations - tally.operations : UINT64_MAX,
                   &tally);
-    printf("%llu operations in %llu worlds, %llu of them refused, %llu transactions given up, "
+    printf("%llu operations in %llu worlds, %llu of them refused, %llu "
+           "transactions given up, "
            "%llu records found: all as the model says\n",
            (unsigned long long)tally.operations, (unsigned long long)tally.worlds,
            (unsigned long long)tally.refused, (unsigned long long)tally.given_up,

@@ -1,5 +1,6 @@
-/* Random schemas: every type of field with the flags it may have, indexes over several fields,
- * states, and totals. What is drawn is declared as a module would declare it. */
+/* Random schemas: every type of field with the flags it may have, indexes over
+ * several fields, states, and totals. What is drawn is declared as a module
+ * would declare it. */
 #include <string.h>
 
 #include "property.h"
@@ -26,7 +27,7 @@ static const char *const enum_initials[] = {"red", NULL};
 #define SIGNS (KT_POSITIVE | KT_NONNEGATIVE)
 
 static const struct kind kinds[] = {
-    {KT_TEXT, 6, PLAIN | KT_UNIQUE, text_initials},
+    {KT_TEXT, 6, PLAIN | KT_UNIQUE | KT_MULTILINE, text_initials},
     {KT_INT, 3, PLAIN | KT_UNIQUE | SIGNS, int_initials},
     {KT_DECIMAL, 2, PLAIN | KT_UNIQUE | SIGNS, decimal_initials},
     {KT_MONEY, 3, PLAIN | SIGNS, money_initials},
@@ -35,7 +36,8 @@ static const struct kind kinds[] = {
     {KT_DATE, 3, PLAIN | KT_UNIQUE, date_initials},
     {KT_INSTANT, 1, PLAIN | KT_UNIQUE, instant_initials},
     {KT_ENUM, 2, PLAIN, enum_initials},
-    {KT_REF, 4, PLAIN | KT_UNIQUE, NULL},
+    {KT_REF, 5, PLAIN | KT_UNIQUE | KT_SET_NULL | KT_CASCADE, NULL},
+    {KT_REFS, 2, KT_REQUIRED | KT_READONLY | KT_IMMUTABLE | KT_SET_NULL | KT_CASCADE, NULL},
     {KT_TAGS, 2, PLAIN | KT_UNIQUE, NULL},
     {KT_JSON, 1, KT_REQUIRED | KT_READONLY | KT_IMMUTABLE, NULL},
 };
@@ -48,6 +50,13 @@ static const struct kt_state states[] = {
     {.name = "done", .flags = KT_LOCKED},
     {.name = "off", .flags = KT_LOCKED},
 };
+static const struct kt_state posted_states[] = {
+    {.name = "draft"},
+    {.name = "open"},
+    {.name = "done", .flags = KT_LOCKED | KT_POSTED},
+    {.name = "off"},
+};
+static const char *const frozen_states[] = {"open", "off"};
 static const struct kt_transition transitions[] = {
     {.from = "draft", .to = "open", .verb = "start", .event = "started"},
     {.from = "open", .to = "done", .verb = "finish", .event = "finished"},
@@ -60,11 +69,6 @@ static const struct kt_transition transitions[] = {
 bool is_decimal(enum kt_type type)
 {
     return type == KT_DECIMAL || type == KT_MONEY || type == KT_QUANTITY;
-}
-
-bool is_number(enum kt_type type)
-{
-    return is_decimal(type) || type == KT_INT;
 }
 
 int least_digits(const struct world *world, const struct kt_field *field)
@@ -97,14 +101,17 @@ static unsigned draw_flags(struct world *world, unsigned possible)
 {
     static const struct {
         unsigned flag, percent;
-    } odds[] = {{KT_REQUIRED, 20}, {KT_UNIQUE, 12},   {KT_INDEXED, 40},    {KT_READONLY, 8},
-                {KT_POSITIVE, 10}, {KT_IMMUTABLE, 8}, {KT_NONNEGATIVE, 15}};
+    } odds[] = {{KT_REQUIRED, 20}, {KT_UNIQUE, 12},   {KT_INDEXED, 40},     {KT_READONLY, 8},
+                {KT_POSITIVE, 10}, {KT_IMMUTABLE, 8}, {KT_NONNEGATIVE, 15}, {KT_MULTILINE, 20},
+                {KT_SET_NULL, 25}, {KT_CASCADE, 15}};
     unsigned flags = 0;
     for (size_t i = 0; i < KT_COUNT(odds); i++)
         if ((possible & odds[i].flag) && chance(world, odds[i].percent))
             flags |= odds[i].flag;
-    if (flags & KT_READONLY)
-        flags &= ~(unsigned)KT_REQUIRED; /* Clients could not create one. */
+    if (flags & KT_CASCADE)
+        flags &= ~(unsigned)KT_SET_NULL;
+    if (flags & (KT_READONLY | KT_SET_NULL)) /* Clients could not create one; it could not go. */
+        flags &= ~(unsigned)KT_REQUIRED;
     return flags;
 }
 
@@ -129,16 +136,21 @@ static struct kt_field draw_field(struct world *world, const char *name, bool in
         field.max_length = chance(world, 50) ? 3 : 0;
     if (kind->type == KT_ENUM)
         field.choices = (struct kt_choices)KT_LIST(colours);
-    if (kind->type == KT_REF)
+    if (kind->type == KT_REF || kind->type == KT_REFS)
         field.to = words(world, "t.e%d", (int)draw(world, world->entity_count));
     if (is_decimal(kind->type))
         field.digits = chance(world, 40) ? 0 : (int)draw_between(world, 2, 9);
     return field;
 }
 
+bool is_list(const struct kt_field *field)
+{
+    return field->type == KT_TAGS || field->type == KT_REFS;
+}
+
 static bool fits_lines(const struct kt_field *field)
 {
-    return field->type != KT_TAGS && field->type != KT_JSON;
+    return !is_list(field) && field->type != KT_JSON;
 }
 
 static struct kt_field draw_lines(struct world *world, const char *name)
@@ -154,6 +166,23 @@ static struct kt_field draw_lines(struct world *world, const char *name)
                              .flags = chance(world, 15) ? KT_REQUIRED : 0,
                              .max_length = chance(world, 30) ? 4 : 0,
                              .lines = {parts, count}};
+}
+
+static enum kt_status count_lines(struct kt_ctx *ctx, const msgpack_object *record,
+                                  msgpack_object *out)
+{
+    (void)ctx;
+    *out = kt_int((int64_t)kt_count(record, "lines"));
+    return KT_OK;
+}
+
+static void freeze(struct world *world, struct kt_field *field)
+{
+    if (chance(world, 12))
+        field->frozen = (struct kt_names){frozen_states, 1 + draw(world, 2)};
+    struct kt_field *parts = (struct kt_field *)(uintptr_t)field->lines.at;
+    for (size_t p = 0; p < field->lines.count; p++)
+        freeze(world, &parts[p]);
 }
 
 /* Room for what grows later. */
@@ -173,9 +202,17 @@ static void draw_fields(struct world *world, struct kt_entity *entity)
         fields[count++] = draw_lines(world, "lines");
     if (chance(world, 15))
         fields[count++] = draw_lines(world, "rows");
+    if (chance(world, 25))
+        fields[count++] = (struct kt_field){.name = "size",
+                                            .type = KT_INT,
+                                            .flags = chance(world, 50) ? KT_INDEXED : 0,
+                                            .compute = count_lines};
     if (chance(world, 45)) {
+        for (size_t i = 0; i < count; i++)
+            freeze(world, &fields[i]);
         fields[count++] = (struct kt_field){.name = "state", .type = KT_STATE};
-        entity->states = (struct kt_states)KT_LIST(states);
+        entity->states = chance(world, 50) ? (struct kt_states)KT_LIST(states)
+                                           : (struct kt_states)KT_LIST(posted_states);
         entity->transitions = (struct kt_transitions)KT_LIST(transitions);
     }
     entity->fields = (struct kt_fields){fields, count};
@@ -217,7 +254,7 @@ bool find_path(const struct kt_entity *entity, const char *name, struct path *ou
     return false;
 }
 
-static const char *draw_path(struct world *world, const struct kt_entity *entity)
+const char *draw_path(struct world *world, const struct kt_entity *entity)
 {
     const struct kt_field *field = &entity->fields.at[draw(world, entity->fields.count)];
     if (field->type != KT_LINES)
@@ -228,17 +265,18 @@ static const char *draw_path(struct world *world, const struct kt_entity *entity
 
 /* --- Indexes --- */
 
-/* May the path join the ones before? They run over one list at most, and name each field once. */
+/* May the path join the ones before? They run over one list at most, and name
+ * each field once. */
 static bool joins(const struct kt_entity *entity, const char *const *names, size_t count,
                   const char *name)
 {
     struct path path, other;
     if (!find_path(entity, name, &path) || path.decl->type == KT_JSON)
         return false;
-    bool many = path.in_lines || path.decl->type == KT_TAGS;
+    bool many = path.in_lines || is_list(path.decl);
     for (size_t i = 0; i < count; i++) {
         find_path(entity, names[i], &other);
-        bool other_many = other.in_lines || other.decl->type == KT_TAGS;
+        bool other_many = other.in_lines || is_list(other.decl);
         if (strcmp(names[i], name) == 0 || (many && other_many && path.field != other.field))
             return false;
     }
@@ -276,103 +314,6 @@ static void add_index(struct world *world, struct kt_entity *entity, bool unique
         memcpy(more, entity->indexes.at, sizeof *more * entity->indexes.count);
     more[entity->indexes.count] = index;
     entity->indexes = (struct kt_indexes){more, entity->indexes.count + 1};
-}
-
-/* --- Totals --- */
-
-static bool groups(enum kt_type type)
-{
-    return type != KT_LINES && type != KT_TAGS && type != KT_JSON && type != KT_INSTANT;
-}
-
-/* A path of `type` (0: any that groups), of the record or of `lines`; NULL: none was found. */
-static const char *find_group(struct world *world, const struct kt_entity *entity,
-                              const char *lines, enum kt_type type)
-{
-    for (int tries = 0; tries < 30; tries++) {
-        const char *name = draw_path(world, entity);
-        struct path path;
-        find_path(entity, name, &path);
-        bool fits = type ? path.decl->type == type : groups(path.decl->type);
-        if (fits &&
-            (!path.in_lines || (lines && strcmp(entity->fields.at[path.field].name, lines) == 0)))
-            return name;
-    }
-    return NULL;
-}
-
-static const char *find_measure(struct world *world, const struct kt_entity *entity,
-                                const char *lines)
-{
-    static const enum kt_type numbers[] = {KT_MONEY, KT_QUANTITY, KT_DECIMAL, KT_INT};
-    return find_group(world, entity, lines, numbers[draw(world, KT_COUNT(numbers))]);
-}
-
-static const char *plain_name(struct world *world, const char *group)
-{
-    return words(world, "%.*s", (int)strcspn(group, ":"), group);
-}
-
-static bool draw_leg(struct world *world, const struct kt_entity *entity, const char *lines,
-                     const struct kt_leg *first, size_t measure_count, struct kt_leg *out)
-{
-    static const char *const cuts[] = {"", ":month", ":year"};
-    size_t count = first ? first->by.count : draw(world, 4);
-    const char **by = take(world, sizeof(const char *) * (count + 1));
-    struct kt_measure *measures = take(world, sizeof *measures * (measure_count + 1));
-    for (size_t i = 0; i < count; i++) {
-        struct path path;
-        if (first)
-            find_path(entity, plain_name(world, first->by.at[i]), &path);
-        by[i] = find_group(world, entity, lines, first ? path.decl->type : 0);
-        if (!by[i])
-            return false;
-        find_path(entity, by[i], &path);
-        if (path.decl->type == KT_DATE)
-            by[i] = words(world, "%s%s", by[i], cuts[draw(world, KT_COUNT(cuts))]);
-    }
-    for (size_t i = 0; i < measure_count; i++)
-        measures[i] = (struct kt_measure){.name = words(world, "m%zu", i),
-                                          .field = find_measure(world, entity, lines),
-                                          .minus = chance(world, 30)};
-    *out = (struct kt_leg){{by, count}, measures};
-    return true;
-}
-
-static void draw_condition(struct world *world, const struct kt_entity *entity,
-                           struct kt_total *total)
-{
-    static const char *const state_names[] = {"open", "done"};
-    static const char *const colour_names[] = {"red"};
-    for (size_t i = 0; i < entity->fields.count; i++) {
-        const struct kt_field *field = &entity->fields.at[i];
-        if ((field->type != KT_STATE && field->type != KT_ENUM) || chance(world, 40))
-            continue;
-        total->when = field->name;
-        total->is = field->type == KT_STATE ? (struct kt_names)KT_LIST(state_names)
-                                            : (struct kt_names)KT_LIST(colour_names);
-    }
-}
-
-static void add_total(struct world *world, size_t entity)
-{
-    const struct kt_entity *decl = &world->entities[entity];
-    const char *lists[] = {"lines", "rows", NULL};
-    const char *lines = lists[draw(world, 3)];
-    size_t leg_count = 1 + chance(world, 40);
-    struct kt_leg *legs = take(world, sizeof *legs * 2);
-    struct kt_total total = {.name = words(world, "t.sum%zu", world->total_count),
-                             .entity = decl->name,
-                             .measure_count = draw(world, KT_MEASURES + 1),
-                             .legs = legs,
-                             .leg_count = leg_count};
-    if (world->total_count == TOTALS_MOST)
-        return;
-    for (size_t l = 0; l < leg_count; l++)
-        if (!draw_leg(world, decl, lines, l ? &legs[0] : NULL, total.measure_count, &legs[l]))
-            return;
-    draw_condition(world, decl, &total);
-    world->totals[world->total_count++] = total;
 }
 
 /* --- The whole --- */

@@ -1,4 +1,5 @@
-/* A real store in a folder of its own, and the layers above core/record as far as they are asked.
+/* A real store in a folder of its own, and the layers above core/record as far
+ * as they are asked.
  */
 #include <ftw.h>
 #include <stdio.h>

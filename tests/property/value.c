@@ -105,7 +105,8 @@ static void pack_key(msgpack_packer *packer, const char *name)
     pack_text(packer, name, strlen(name));
 }
 
-/* The timestamp extension: 8 bytes while they hold it, else 12 (or 4, if that is asked for). */
+/* The timestamp extension: 8 bytes while they hold it, else 12 (or 4, if that
+ * is asked for). */
 static void pack_instant(msgpack_packer *packer, const struct value *value)
 {
     int64_t seconds = value->number / 1000000, rest = value->number % 1000000;
