@@ -56,6 +56,7 @@ static void import(struct kt_ctx *ctx, bool orders, const struct kt_list *list)
         kt_list_add(rows, list->object.via.array.ptr[i]);
     kt_map_set(params, "columns", list->object.via.array.ptr[0]);
     kt_map_set(params, "rows", rows->object);
+    shop_begin(ctx);
     if (!orders)
         kt_map_set_text(params, "key", "code");
     enum kt_status status = record_import(ctx, shop_entity(ctx, orders), &params->object);
@@ -72,7 +73,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
         return 0;
     FILE *file = fmemopen((void *)(uintptr_t)(bytes + 1), size - 1, "rb");
     require(file != NULL);
-    shop_begin(ctx);
     struct kt_list *list = kt_list_new(ctx);
     read_rows(ctx, file, size - 1, delimiters[bytes[0] >> 1 & 3], list);
     fclose(file);

@@ -10,8 +10,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     msgpack_object params;
     if (size < 2)
         return 0;
-    shop_begin(ctx);
     if (shop_unpack(ctx, bytes + 1, size - 1, &params)) {
+        shop_begin(ctx);
         enum kt_status status = record_import(ctx, shop_entity(ctx, bytes[0] & 1), &params);
         shop_require_error(ctx, status);
         if (status == KT_OK)

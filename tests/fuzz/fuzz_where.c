@@ -101,7 +101,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     if (size < 2)
         return 0;
     const struct schema_entity *entity = shop_entity(ctx, bytes[0] & 1);
-    shop_begin(ctx);
     if (shop_unpack(ctx, bytes + 1, size - 1, &params)) {
         search(ctx, entity, kt_map_copy(ctx, &params), &found, &next);
         const msgpack_object *where = kt_get(&params, "where");

@@ -240,7 +240,8 @@ void shop_begin(struct kt_ctx *ctx)
 
 void shop_end(struct kt_ctx *ctx)
 {
-    store_abort(ctx->txn);
+    if (ctx->txn != outer)
+        store_abort(ctx->txn);
     ctx->txn = outer;
     context_reset(ctx);
 }

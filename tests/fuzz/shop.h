@@ -13,8 +13,9 @@
 struct kt_ctx *shop(void);
 /** "shop.order" or "shop.party". */
 const struct schema_entity *shop_entity(struct kt_ctx *ctx, bool order);
+/** Before an input that writes. */
 void shop_begin(struct kt_ctx *ctx);
-/** Gives up what was done since shop_begin and all that was allocated. */
+/** Gives up what was written since shop_begin, and all that was allocated. */
 void shop_end(struct kt_ctx *ctx);
 
 /** What the server would unpack from a message: false for what it refuses before. */

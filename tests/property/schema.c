@@ -15,7 +15,7 @@ struct kind {
 };
 
 static const char *const text_initials[] = {"Ann", "user", NULL};
-static const char *const int_initials[] = {"7", "0", NULL};
+static const char *const int_initials[] = {"7", "3", NULL};
 static const char *const decimal_initials[] = {"1.5", "2", NULL};
 static const char *const money_initials[] = {"2", NULL}; /* Some currencies have no cents. */
 static const char *const bool_initials[] = {"true", "false", NULL};
