@@ -142,10 +142,7 @@ const struct registry_method *registry_method(const struct registry *registry, c
     size_t low = 0, high = registry->method_count;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        const char *there = registry->methods[middle].name;
-        int order = strncmp(there, name, length);
-        if (order == 0)
-            order = there[length] != '\0';
+        int order = schema_compare_name(registry->methods[middle].name, name, length);
         if (order == 0)
             return &registry->methods[middle];
         if (order < 0)

@@ -61,7 +61,7 @@ enum kt_status record_text_check(struct kt_ctx *ctx, uint32_t most, const char *
 static enum kt_status check_one_line(struct kt_ctx *ctx, const char *path,
                                      const msgpack_object *value)
 {
-    if (value->type == MSGPACK_OBJECT_STR &&
+    if (value->type == MSGPACK_OBJECT_STR && value->via.str.size &&
         (memchr(value->via.str.ptr, '\n', value->via.str.size) ||
          memchr(value->via.str.ptr, '\r', value->via.str.size)))
         return kt_fail(ctx, KT_INVALID, path, "%s must be a single line of text",
@@ -195,7 +195,8 @@ static int compare_elements(const void *a, const void *b)
         return (left->via.u64 > right->via.u64) - (left->via.u64 < right->via.u64);
     if (left->via.str.size != right->via.str.size)
         return left->via.str.size < right->via.str.size ? -1 : 1;
-    return memcmp(left->via.str.ptr, right->via.str.ptr, left->via.str.size);
+    return left->via.str.size ? memcmp(left->via.str.ptr, right->via.str.ptr, left->via.str.size)
+                              : 0;
 }
 
 static enum kt_status check_distinct(struct kt_ctx *ctx, const char *path,

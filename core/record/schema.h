@@ -125,6 +125,8 @@ enum kt_status schema_build(const struct schema_module *modules, size_t module_c
                             char *why, size_t why_size);
 void schema_free(struct schema *schema);
 
+/** Orders a declared name and what a client calls, which may hold NULs and, empty, be nowhere. */
+int schema_compare_name(const char *name, const char *wanted, size_t length);
 /** NULL when unknown. */
 const struct schema_entity *schema_entity(const struct schema *schema, const char *name,
                                           size_t length);

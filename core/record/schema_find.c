@@ -4,10 +4,11 @@
 #include "kontor/value.h"
 #include "record/schema.h"
 
-static int compare_name(const char *name, const char *wanted, size_t length)
+int schema_compare_name(const char *name, const char *wanted, size_t length)
 {
-    int order = strncmp(name, wanted, length);
-    return order ? order : name[length] != '\0';
+    size_t own = strlen(name), shorter = own < length ? own : length;
+    int order = shorter ? memcmp(name, wanted, shorter) : 0;
+    return order ? order : (own > length) - (own < length);
 }
 
 const struct schema_entity *schema_entity(const struct schema *schema, const char *name,
@@ -16,7 +17,7 @@ const struct schema_entity *schema_entity(const struct schema *schema, const cha
     size_t low = 0, high = schema->entity_count;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        int order = compare_name(schema->entities[middle].name, name, length);
+        int order = schema_compare_name(schema->entities[middle].name, name, length);
         if (order == 0)
             return &schema->entities[middle];
         if (order < 0)
@@ -31,7 +32,7 @@ const struct schema_field *schema_field(const struct schema_entity *entity, cons
                                         size_t length)
 {
     for (size_t i = 0; i < entity->field_count; i++)
-        if (compare_name(entity->fields[i].decl->name, name, length) == 0)
+        if (schema_compare_name(entity->fields[i].decl->name, name, length) == 0)
             return &entity->fields[i];
     return NULL;
 }
@@ -40,7 +41,7 @@ bool schema_own_field(const char *name, size_t length)
 {
     static const char *const own[] = {"id", "version", "archived"};
     for (size_t i = 0; i < KT_COUNT(own); i++)
-        if (compare_name(own[i], name, length) == 0)
+        if (schema_compare_name(own[i], name, length) == 0)
             return true;
     return false;
 }
@@ -49,7 +50,7 @@ const struct schema_field *schema_line_field(const struct schema_field *lines, c
                                              size_t length)
 {
     for (size_t i = 0; i < lines->line_count; i++)
-        if (compare_name(lines->lines[i].decl->name, name, length) == 0)
+        if (schema_compare_name(lines->lines[i].decl->name, name, length) == 0)
             return &lines->lines[i];
     return NULL;
 }

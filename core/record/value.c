@@ -254,7 +254,7 @@ bool kt_has(const msgpack_object *map, const char *name)
 const char *kt_get_text(struct kt_ctx *ctx, const msgpack_object *map, const char *name)
 {
     const msgpack_object *value = kt_get(map, name);
-    if (!value || value->type != MSGPACK_OBJECT_STR)
+    if (!value || value->type != MSGPACK_OBJECT_STR || value->via.str.size == 0)
         return "";
     char *text = kt_alloc(ctx, value->via.str.size + 1u);
     memcpy(text, value->via.str.ptr, value->via.str.size);

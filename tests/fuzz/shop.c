@@ -195,7 +195,7 @@ static void add_order(struct kt_ctx *ctx, unsigned number)
             KT_OK);
 }
 
-static struct store_txn *outer;
+static struct store_txn *reading; /* What was committed at the start; nothing else ever is. */
 
 static void open_shop(struct kt_ctx *ctx)
 {
@@ -204,9 +204,9 @@ static void open_shop(struct kt_ctx *ctx)
     char why[512];
     log_set_level(LOG_ERROR);
     context_init(ctx);
-    require(store_begin(open_store(), NULL, STORE_WRITE, &outer) == KT_OK);
-    require(schema_build(&module, 1, "EUR", outer, &schema, why, sizeof why) == KT_OK);
-    ctx->txn = outer;
+    struct store *store = open_store();
+    require(store_begin(store, NULL, STORE_WRITE, &ctx->txn) == KT_OK);
+    require(schema_build(&module, 1, "EUR", ctx->txn, &schema, why, sizeof why) == KT_OK);
     ctx->writable = true;
     ctx->schema = schema;
     ctx->host = &host;
@@ -217,7 +217,12 @@ static void open_shop(struct kt_ctx *ctx)
     for (unsigned i = 0; i < ORDERS; i++)
         add_order(ctx, i);
     context_reset(ctx);
+    require(store_commit(ctx->txn) == KT_OK);
+    require(store_begin(store, NULL, STORE_READ, &reading) == KT_OK);
+    ctx->txn = reading;
+    ctx->writable = false;
     shop_require_sound(ctx);
+    context_reset(ctx);
 }
 
 struct kt_ctx *shop(void)
@@ -235,14 +240,16 @@ const struct schema_entity *shop_entity(struct kt_ctx *ctx, bool is_order)
 
 void shop_begin(struct kt_ctx *ctx)
 {
-    require(store_begin(outer->store, outer, STORE_WRITE, &ctx->txn) == KT_OK);
+    require(store_begin(reading->store, NULL, STORE_WRITE, &ctx->txn) == KT_OK);
+    ctx->writable = true;
 }
 
 void shop_end(struct kt_ctx *ctx)
 {
-    if (ctx->txn != outer)
+    if (ctx->txn != reading)
         store_abort(ctx->txn);
-    ctx->txn = outer;
+    ctx->txn = reading;
+    ctx->writable = false;
     context_reset(ctx);
 }
 

@@ -200,6 +200,8 @@ static void compare_after(struct world *world, const struct operation *operation
         compare_history(world, operation->entity, id, about->version + (after == NULL));
     context_reset(&world->ctx);
     compare_search(world, operation->entity, before && chance(world, 30) ? before : about);
+    if (chance(world, 20))
+        compare_aggregate(world, operation->entity);
     context_reset(&world->ctx);
 }
 

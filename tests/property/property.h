@@ -194,6 +194,7 @@ int compare_keys(const struct value *a, const struct value *b);
 /** The same text in all its length. */
 int compare_values(const struct value *a, const struct value *b);
 bool same_value(const struct value *a, const struct value *b);
+const struct value *cut_date(struct world *world, const struct value *value, const char *cut);
 void pack_value(msgpack_packer *packer, const struct kt_field *field, const struct value *value);
 const msgpack_object *as_object(struct world *world, const struct kt_field *field,
                                 const struct value *value);
@@ -222,6 +223,9 @@ void compare_totals_of(struct world *world, size_t entity, const struct record *
 /* search.c */
 /** One random search through all its pages, likely about values of `about`. */
 void compare_search(struct world *world, size_t entity, const struct record *about);
+
+/* aggregate.c */
+void compare_aggregate(struct world *world, size_t entity);
 
 /* compare.c */
 void compare_record(struct world *world, size_t entity, uint64_t id);

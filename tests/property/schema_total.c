@@ -5,8 +5,7 @@
 
 static bool groups(enum kt_type type)
 {
-    return type != KT_LINES && type != KT_TAGS && type != KT_REFS && type != KT_JSON &&
-           type != KT_INSTANT;
+    return type != KT_LINES && type != KT_TAGS && type != KT_REFS && type != KT_JSON;
 }
 
 /* A path of `type` (0: any that groups), of the record or of `lines`; NULL:
@@ -41,7 +40,7 @@ static const char *plain_name(struct world *world, const char *group)
 static bool draw_leg(struct world *world, const struct kt_entity *entity, const char *lines,
                      const struct kt_leg *first, size_t measure_count, struct kt_leg *out)
 {
-    static const char *const cuts[] = {"", ":month", ":year"};
+    static const char *const cuts[] = {":day", ":week", ":month", ":quarter", ":year", ""};
     size_t count = first ? first->by.count : draw(world, 4);
     const char **by = take(world, sizeof(const char *) * (count + 1));
     struct kt_measure *measures = take(world, sizeof *measures * (measure_count + 1));
@@ -53,8 +52,9 @@ static bool draw_leg(struct world *world, const struct kt_entity *entity, const 
         if (!by[i])
             return false;
         find_path(entity, by[i], &path);
-        if (path.decl->type == KT_DATE)
-            by[i] = words(world, "%s%s", by[i], cuts[draw(world, KT_COUNT(cuts))]);
+        bool instant = path.decl->type == KT_INSTANT; /* These are always cut. */
+        if (path.decl->type == KT_DATE || instant)
+            by[i] = words(world, "%s%s", by[i], cuts[draw(world, KT_COUNT(cuts) - instant)]);
     }
     for (size_t i = 0; i < measure_count; i++)
         measures[i] = (struct kt_measure){.name = words(world, "m%zu", i),

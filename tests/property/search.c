@@ -49,16 +49,6 @@ static int compare_hits(const void *a, const void *b)
     return descending ? -order : order;
 }
 
-/* Who asks about it in a condition of the record's own decides for himself. */
-/* NOLINTNEXTLINE(misc-no-recursion): as deep as it was drawn. */
-static bool names_archived(const struct node *node)
-{
-    bool named = node->kind == TERM && is_flag(&node->column) && !node->column.hop_count;
-    for (size_t i = 0; i < node->child_count; i++)
-        named = named || names_archived(&node->children[i]);
-    return named;
-}
-
 static void draw_archived(struct world *world, struct search *search)
 {
     static const char *const asked[] = {"exclude", "include", "only"};
@@ -95,24 +85,6 @@ static void pack_text(msgpack_packer *packer, const char *text)
     msgpack_pack_str_with_body(packer, text, strlen(text));
 }
 
-/* NOLINTNEXTLINE(misc-no-recursion): as deep as it was drawn. */
-static void pack_where(msgpack_packer *packer, const struct node *node, bool is_root)
-{
-    static const char *const kinds[] = {"and", "or", "not"};
-    if (node->kind == TERM) {
-        msgpack_pack_array(packer, 3);
-        pack_text(packer, node->column.name);
-        pack_text(packer, node->op);
-        pack_value(packer, column_field(&node->column), node->value);
-        return;
-    }
-    msgpack_pack_array(packer, node->child_count + !is_root);
-    if (!is_root)
-        pack_text(packer, kinds[node->kind]);
-    for (size_t i = 0; i < node->child_count; i++)
-        pack_where(packer, &node->children[i], false);
-}
-
 /* "a", or ["a", "-b"], or "a,-b". */
 static void pack_order(struct world *world, msgpack_packer *packer, const struct search *search)
 {
@@ -147,7 +119,7 @@ static const msgpack_object *pack_search(struct world *world, const struct searc
         pack_text(&packer, search->asked_archived);
     }
     pack_text(&packer, "where");
-    pack_where(&packer, &search->where, true);
+    msgpack_pack_object(&packer, *where_object(world, &search->where));
     pack_text(&packer, "limit");
     msgpack_pack_uint32(&packer, search->limit);
     if (search->order_count)

@@ -17,15 +17,6 @@ struct shares {
     size_t capacity;
 };
 
-static const struct value *cut_date(struct world *world, const struct value *value, const char *cut)
-{
-    if (!*cut || is_empty(value))
-        return value;
-    bool month = strcmp(cut, ":month") == 0;
-    return text_value(world,
-                      words(world, "%.*s%s", month ? 7 : 4, value->text, month ? "-01" : "-01-01"));
-}
-
 /* The path of a group, and ":month" or what else its date is cut by. */
 static const char *group_path(struct world *world, const struct kt_entity *entity,
                               const char *group, struct path *out)

@@ -93,6 +93,33 @@ bool same_value(const struct value *a, const struct value *b)
     return true;
 }
 
+/* --- Dates --- */
+
+/* The first day of the span that `cut` names; of an instant, of its day. */
+const struct value *cut_date(struct world *world, const struct value *value, const char *cut)
+{
+    char text[KT_DATE_TEXT_SIZE];
+    kt_date date;
+    int year, month, day;
+    if (!*cut || is_empty(value))
+        return value;
+    if (value->kind == INSTANT)
+        date = kt_date_of_instant(value->number);
+    else if (!kt_date_parse(value->text, value->size, &date))
+        fail(world, "the test has a date that is none");
+    kt_date_to_civil(date, &year, &month, &day);
+    if (strcmp(cut, ":week") == 0)
+        date -= kt_date_weekday(date) - 1;
+    if (strcmp(cut, ":quarter") == 0)
+        month = (month - 1) / 3 * 3 + 1;
+    if (strcmp(cut, ":year") == 0)
+        month = 1;
+    if (strcmp(cut, ":week") != 0 && strcmp(cut, ":day") != 0)
+        kt_date_from_civil(year, month, 1, &date);
+    kt_date_format(date, text);
+    return text_value(world, words(world, "%s", text));
+}
+
 /* --- As msgpack --- */
 
 static void pack_text(msgpack_packer *packer, const char *text, size_t size)

@@ -313,3 +313,49 @@ struct value column_value(const struct world *world, size_t entity, const struct
         return empty_value;
     return column->own ? own_value(column, record) : *record->fields[column->path.field];
 }
+/* Who asks about it in a condition of the record's own decides for himself. */
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as it was drawn. */
+bool names_archived(const struct node *node)
+{
+    bool named = node->kind == TERM && is_flag(&node->column) && !node->column.hop_count;
+    for (size_t i = 0; i < node->child_count; i++)
+        named = named || names_archived(&node->children[i]);
+    return named;
+}
+
+static void pack_text(msgpack_packer *packer, const char *text)
+{
+    msgpack_pack_str_with_body(packer, text, strlen(text));
+}
+
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as it was drawn. */
+static void pack_where(msgpack_packer *packer, const struct node *node, bool is_root)
+{
+    static const char *const kinds[] = {"and", "or", "not"};
+    if (node->kind == TERM) {
+        msgpack_pack_array(packer, 3);
+        pack_text(packer, node->column.name);
+        pack_text(packer, node->op);
+        pack_value(packer, column_field(&node->column), node->value);
+        return;
+    }
+    msgpack_pack_array(packer, node->child_count + !is_root);
+    if (!is_root)
+        pack_text(packer, kinds[node->kind]);
+    for (size_t i = 0; i < node->child_count; i++)
+        pack_where(packer, &node->children[i], false);
+}
+
+const msgpack_object *where_object(struct world *world, const struct node *where)
+{
+    msgpack_sbuffer buffer;
+    msgpack_packer packer;
+    msgpack_object *object = kt_alloc(&world->ctx, sizeof *object);
+    msgpack_sbuffer_init(&buffer);
+    msgpack_packer_init(&packer, &buffer, msgpack_sbuffer_write);
+    pack_where(&packer, where, true);
+    if (context_unpack(&world->ctx, buffer.data, buffer.size, true, object) != KT_OK)
+        fail(world, "conditions of the test cannot be unpacked");
+    msgpack_sbuffer_destroy(&buffer);
+    return object;
+}

@@ -31,6 +31,10 @@ bool draw_column(struct world *world, size_t entity, bool for_order, struct colu
  */
 void draw_where(struct world *world, size_t entity, const struct record *about, struct node *out);
 bool fits(struct world *world, size_t entity, const struct node *node, const struct record *record);
+/** Is the flag `archived` of the record itself asked about? Then archived records are seen. */
+bool names_archived(const struct node *node);
+/** As it goes into a request. */
+const msgpack_object *where_object(struct world *world, const struct node *where);
 /** Value of the record where the column's references lead. */
 struct value column_value(const struct world *world, size_t entity, const struct column *column,
                           const struct record *record);

@@ -551,10 +551,26 @@ static void a_moment_is_stored_in_one_form(void **state)
     }
 }
 
+/* "code", a NUL and more is longer than the name that its beginning is. */
+static void a_name_with_a_nul_is_no_name(void **state)
+{
+    struct fixture *f = *state;
+    static const char name[] = "code\0 and more";
+    msgpack_object_kv pairs[] = {{kt_text_of(name, sizeof(name) - 1), kt_text("A")},
+                                 {kt_text_of(NULL, 0), kt_text("A")}};
+    for (size_t i = 0; i < KT_COUNT(pairs); i++) {
+        msgpack_object values = {.type = MSGPACK_OBJECT_MAP,
+                                 .via.map = {.size = 1, .ptr = &pairs[i]}};
+        create(f, "shop.party", &values);
+        assert_refused(f, KT_INVALID, i ? "" : "code");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest stories[] = {
         STORY(a_moment_is_stored_in_one_form),
+        STORY(a_name_with_a_nul_is_no_name),
         STORY(a_new_record_has_id_version_and_defaults),
         STORY(every_type_comes_back_in_its_canonical_form),
         STORY(a_wrong_value_is_refused_by_field_and_changes_nothing),
