@@ -394,10 +394,15 @@ const struct value *draw_value(struct world *world, const struct kt_field *field
 
 /* --- Lines --- */
 
+static bool is_left_empty(struct world *world, const struct kt_field *field)
+{
+    return chance(world, field->flags & KT_REQUIRED ? 1 : 8);
+}
+
 static void draw_part(struct world *world, const struct kt_field *part, bool flawed,
                       struct given *out)
 {
-    if (!flawed && chance(world, 6))
+    if (!flawed && is_left_empty(world, part))
         give(out, &empty_value);
     else
         ways[part->type](world, part, flawed, out);
@@ -478,7 +483,7 @@ void draw_given(struct world *world, const struct kt_field *field, const struct 
     out->flaw = KT_OK;
     if (field->type == KT_LINES)
         draw_lines_field(world, field, old, flawed, out);
-    else if (!flawed && field->type != KT_STATE && chance(world, 8))
+    else if (!flawed && field->type != KT_STATE && is_left_empty(world, field))
         give(out, &empty_value);
     else
         ways[field->type](world, field, flawed, out);

@@ -72,8 +72,8 @@ static struct operation *draw_operation(struct world *world)
     operation->kind = kind < 35   ? CREATE
                       : kind < 67 ? UPDATE
                       : kind < 80 ? DELETE
-                      : kind < 84 ? ARCHIVE
-                      : kind < 88 ? RESTORE
+                      : kind < 83 ? ARCHIVE
+                      : kind < 84 ? RESTORE
                                   : TRANSITION;
     if (operation->kind == TRANSITION && !has_states)
         operation->kind = UPDATE;
@@ -84,6 +84,8 @@ static struct operation *draw_operation(struct world *world)
     if (operation->kind != CREATE) {
         operation->id = draw_id(world, operation->entity);
         const struct record *old = model_find(world, operation->entity, operation->id);
+        if (old && old->archived && chance(world, 50))
+            operation->kind = RESTORE;
         if (old && chance(world, 40))
             operation->version = old->version;
         if (operation->version && chance(world, 10))

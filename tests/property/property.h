@@ -24,18 +24,8 @@
 
 /* --- Values --- */
 
-enum value_kind {
-    EMPTY,
-    INT,
-    BOOL,
-    TEXT, /**< Also dates, choices, states. */
-    DECIMAL,
-    INSTANT,
-    LIST,
-    LINE,
-    JSON,
-    FLOAT,
-};
+/** TEXT is also of dates, choices and states. */
+enum value_kind { EMPTY, INT, BOOL, TEXT, DECIMAL, INSTANT, LIST, LINE, JSON, FLOAT };
 
 struct value {
     enum value_kind kind;
