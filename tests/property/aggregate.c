@@ -28,12 +28,16 @@ struct question {
     size_t by_count;
     struct measure measures[MEASURES_MOST];
     size_t measure_count;
-    size_t lines; /**< The field whose lines are counted; SIZE_MAX: records are. */
+    size_t lines;      /**< The field whose lines are counted; SIZE_MAX: records are. */
+    const char *order; /**< "count", "-count", or NULL: by the group's values. */
+    int64_t least;     /**< Smaller groups are left out. */
+    size_t most;       /**< Groups of the answer. */
 };
 
 struct group {
     const struct value *by[BY_MOST];
     int64_t count;
+    int64_t order; /**< Of the groups, before their values. */
     struct kt_decimal sums[MEASURES_MOST];
     int64_t counts[MEASURES_MOST];
     const struct value *held[MEASURES_MOST];
@@ -104,6 +108,10 @@ static void draw_question(struct world *world, struct question *question)
         over_lines = over_lines || question->by[i].column.path.in_lines;
     if (!over_lines && question->measure_count == 0)
         question->lines = SIZE_MAX; /* Nothing says that lines are meant. */
+    static const char *const orders[] = {NULL, NULL, "count", "-count"};
+    question->order = orders[draw(world, KT_COUNT(orders))];
+    question->least = chance(world, 30) ? draw_between(world, 1, 4) : 0;
+    question->most = chance(world, 30) ? 1 + draw(world, 8) : 1000;
     draw_where(world, question->entity, NULL, &question->where);
 }
 
@@ -177,10 +185,25 @@ static void add_record(struct world *world, const struct question *question,
 static int compare_groups(const void *a, const void *b)
 {
     const struct group *left = a, *right = b;
-    int order = 0;
+    int order = (left->order > right->order) - (left->order < right->order);
     for (size_t i = 0; i < BY_MOST && order == 0 && left->by[i]; i++)
         order = compare_values(left->by[i], right->by[i]);
     return order;
+}
+
+/* Those that are large enough, and what they are ordered by. */
+static void choose(const struct question *question, struct groups *groups)
+{
+    size_t kept = 0;
+    for (size_t g = 0; g < groups->count; g++) {
+        struct group *group = &groups->at[g];
+        if (group->count < question->least)
+            continue;
+        if (question->order)
+            group->order = question->order[0] == '-' ? -group->count : group->count;
+        groups->at[kept++] = *group;
+    }
+    groups->count = kept;
 }
 
 static void find_groups(struct world *world, const struct question *question, struct groups *groups)
@@ -198,8 +221,11 @@ static void find_groups(struct world *world, const struct question *question, st
             add_record(world, question, &table->at[i], groups);
     if (groups->count == 0 && question->by_count == 0)
         groups->at[groups->count++] = (struct group){.count = 0};
+    choose(question, groups);
     if (groups->count)
         qsort(groups->at, groups->count, sizeof *groups->at, compare_groups);
+    if (groups->count > question->most)
+        groups->count = question->most;
 }
 
 /* --- Asking --- */
@@ -221,6 +247,18 @@ static const msgpack_object *pack_question(struct world *world, const struct que
                 kt_list_add(list, kt_text(question->measures[m].column.name));
         kt_map_set(params, kind_words[k], list->object);
     }
+    if (question->order)
+        kt_map_set_text(params, "order", question->order);
+    if (question->least) {
+        struct kt_list *having = kt_list_new(ctx), *all = kt_list_new(ctx);
+        kt_list_add(having, kt_text("count"));
+        kt_list_add(having, kt_text(">="));
+        kt_list_add(having, kt_int(question->least));
+        kt_list_add(all, having->object);
+        kt_map_set(params, "having", all->object);
+    }
+    if (question->most < 1000)
+        kt_map_set_int(params, "limit", (int64_t)question->most);
     return &params->object;
 }
 

@@ -375,6 +375,8 @@ static void add_field(struct world *world, size_t entity)
         return;
     memcpy(fields, decl->fields.at, sizeof *fields * count);
     fields[count] = draw_field(world, words(world, "f%zu", count), false);
+    if (fields[count].type == KT_TEXT && chance(world, 50)) /* Which older records lack. */
+        fields[count].flags = KT_REQUIRED | KT_UNIQUE;
     decl->fields = (struct kt_fields){fields, count + 1};
     widen(world, &world->model.tables[entity], count);
     for (size_t i = 0; i < world->past_count; i++)
