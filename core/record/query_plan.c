@@ -168,29 +168,22 @@ static void add_candidate(struct planner *planner, const struct query_terms *ter
     planner->count++;
 }
 
-/* A lookup, or the only one that uses terms when it uses all and goes in order: then there is
- * nothing to weigh up, and nothing to count. */
+/* A lookup, or one that uses all conditions and goes in order, so that it looks at what matches and
+ * at nothing else: then there is nothing to weigh up, and nothing to count. */
 static const struct candidate *settled(const struct planner *planner)
 {
     const struct record_query *query = planner->query;
-    const struct candidate *only = NULL;
-    for (size_t i = 0; i < planner->count; i++) {
+    for (size_t i = 0; i < planner->count; i++)
+        if (query_is_lookup(&planner->candidates[i].access))
+            return &planner->candidates[i];
+    for (size_t i = 0; i < planner->count && !query->join_count; i++) {
         const struct candidate *candidate = &planner->candidates[i];
-        if (query_is_lookup(&candidate->access))
+        if (used_terms(&candidate->access) == query->root.child_count &&
+            (candidate->ordered || query->unordered) &&
+            query_range_count(&candidate->access) <= QUERY_MERGE)
             return candidate;
-        if (!has_terms(&candidate->access))
-            continue;
-        if (only)
-            return NULL;
-        only = candidate;
     }
-    if (!only && planner->count == 1 && query->root.child_count == 0)
-        return &planner->candidates[0];
-    bool whole = only && used_terms(&only->access) == query->root.child_count && !query->join_count;
-    return whole && (only->ordered || query->unordered) &&
-                   query_range_count(&only->access) <= QUERY_MERGE
-               ? only
-               : NULL;
+    return NULL;
 }
 
 static void weigh(struct planner *planner, struct query_plan *out)
