@@ -107,7 +107,7 @@ enum kt_status records_aggregate(struct kt_ctx *ctx, const msgpack_object *param
 {
     const struct schema_entity *entity;
     KT_TRY(records_find_entity(ctx, params, "read", &entity));
-    return record_reply_aggregate(ctx, entity, params);
+    return record_failed(ctx, entity, record_reply_aggregate(ctx, entity, params));
 }
 
 enum kt_status records_history(struct kt_ctx *ctx, const msgpack_object *params)
