@@ -13,6 +13,10 @@
 /* More cells than any header may name: the rest of a longer row is dropped. */
 #define CELLS_MAX 1000u
 
+/* By so much the parser makes room for a long cell; its own 128 bytes would copy a cell of
+ * megabytes some ten thousand times. */
+#define BLOCK_BYTES (64u << 10)
+
 struct rows {
     FILE *file;
     struct csv_parser parser;
@@ -51,6 +55,7 @@ struct rows *rows_new(FILE *file, char delimiter)
     rows->line = 1;
     if (csv_init(&rows->parser, CSV_STRICT | CSV_STRICT_FINI) != 0)
         must(NULL);
+    csv_set_blk_size(&rows->parser, BLOCK_BYTES);
     csv_set_delim(&rows->parser, (unsigned char)delimiter);
     return rows;
 }
