@@ -287,6 +287,7 @@ const struct cli_command command_get = {
 
 struct search {
     struct cli_list order;
+    const char *words;
     const char *where;
     const char *after;
     const char *as_of;
@@ -357,6 +358,8 @@ static enum cli_exit build_search(struct cli *cli, const struct search *search,
     search_set_list(cli, params, "order", &search->order);
     if (search->explain)
         build_set(params, "explain", build_bool(true));
+    if (search->words)
+        build_set(params, "text", build_text(search->words));
     if (search->after)
         build_set(params, "after", after);
     if (search->limit > 0)
@@ -381,11 +384,15 @@ static void say_more(const struct cli *cli, const msgpack_object *next)
 static enum cli_exit run_search(struct cli *cli)
 {
     struct search search = {.limit = 0};
-    const struct cli_option options[] = {
-        {.name = "order", .list = &search.order},     {.name = "limit", .number = &search.limit},
-        {.name = "where", .text = &search.where},     {.name = "after", .text = &search.after},
-        {.name = "field", .list = &search.fields},    {.name = "as-of", .text = &search.as_of},
-        {.name = "explain", .flag = &search.explain}, {.name = NULL}};
+    const struct cli_option options[] = {{.name = "order", .list = &search.order},
+                                         {.name = "limit", .number = &search.limit},
+                                         {.name = "where", .text = &search.where},
+                                         {.name = "after", .text = &search.after},
+                                         {.name = "field", .list = &search.fields},
+                                         {.name = "as-of", .text = &search.as_of},
+                                         {.name = "explain", .flag = &search.explain},
+                                         {.name = "words", .text = &search.words},
+                                         {.name = NULL}};
     enum cli_exit code = cli_options(cli, options, 1, -1);
     if (code != CLI_OK)
         return code;
@@ -419,6 +426,8 @@ const struct cli_command command_search = {
             "  kontor search sales.order state=confirmed 'total>=1000' --order -date\n"
             "  kontor search customers.customer party.name~acme --field number --field party\n"
             "\n"
+            "  --words TEXT   only records that have these words, the best fit first: their text\n"
+            "                 fields that system.describe calls searchable\n"
             "  --order FIELD  by this field; -FIELD is from high to low; may be repeated\n"
             "  --limit N      at most N records, 1 to 1000 (100)\n"
             "  --field F      only this field, which may follow references; may be repeated\n"
@@ -434,6 +443,8 @@ const struct cli_command command_search = {
             "  kontor search sales.order state=confirmed 'total>=1000' --order -date\n"
             "  kontor search customers.customer party.name~acme --field number --field party\n"
             "\n"
+            "  --words 词语   仅含这些词语的记录，按匹配程度排序；查找 system.describe 中标为\n"
+            "                 searchable 的文本字段\n"
             "  --order FIELD  按此字段排序；-FIELD 为从大到小；可重复\n"
             "  --limit N      最多 N 条，1 到 1000（100）\n"
             "  --field F      仅此字段，可沿引用；可重复\n"
@@ -452,6 +463,7 @@ static enum cli_exit run_count(struct cli *cli)
 {
     struct search search = {.limit = 0};
     const struct cli_option options[] = {{.name = "where", .text = &search.where},
+                                         {.name = "words", .text = &search.words},
                                          {.name = "as-of", .text = &search.as_of},
                                          {.name = "explain", .flag = &search.explain},
                                          {.name = NULL}};
@@ -465,7 +477,7 @@ static enum cli_exit run_count(struct cli *cli)
 
 const struct cli_command command_record_count = {
     .name = "count",
-    .usage = "count ENTITY [CONDITION]... [--where JSON] [--as-of WHEN]",
+    .usage = "count ENTITY [CONDITION]... [--words TEXT] [--where JSON] [--as-of WHEN]",
     .summary = {"count records", "统计记录数"},
     .help = {"Conditions and WHEN as for kontor search.\n\n"
              "  kontor count sales.order state=confirmed --as-of 2026-10-31\n",

@@ -1,5 +1,7 @@
 /* A search for words: the records that the full-text index finds, the best first, as far as they
- * match the conditions too. The cursor is [points, id] of the last one given. */
+ * match the conditions too. The cursor is [points, id] of the last one given. The index knows
+ * records as they are now: as of a moment, those that changed since are rebuilt and weighed by
+ * themselves. */
 #include <stdlib.h>
 
 #include "kontor/limits.h"
@@ -49,6 +51,72 @@ static enum kt_status look_at(struct kt_ctx *ctx, struct record_query *query, ui
     return status;
 }
 
+/* --- As of a moment --- */
+
+static enum kt_status weigh_past(struct kt_ctx *ctx, const struct word_query *words, uint64_t id,
+                                 uint32_t *points)
+{
+    struct store_slice bytes;
+    msgpack_object record;
+    *points = 0;
+    enum kt_status status = record_find_past(ctx, words->entity, id, &bytes);
+    if (status == KT_NOT_FOUND)
+        return KT_OK;
+    KT_TRY(status);
+    KT_TRY(context_unpack(ctx, bytes.at, bytes.size, ctx->writable, &record));
+    *points = word_query_points(ctx, words, &record);
+    return KT_OK;
+}
+
+static enum kt_status add_past(struct kt_ctx *ctx, const struct word_query *words,
+                               const struct record_ids *changed, msgpack_zone *scratch,
+                               struct word_hits *hits)
+{
+    for (size_t i = 0; i < changed->count; i++) {
+        msgpack_zone *arena = ctx->arena;
+        size_t used = ctx->arena_used;
+        uint32_t points;
+        ctx->arena = scratch;
+        enum kt_status status = weigh_past(ctx, words, changed->at[i], &points);
+        ctx->arena = arena;
+        ctx->arena_used = used;
+        if (status != KT_OK)
+            context_error_keep(ctx);
+        msgpack_zone_clear(scratch);
+        KT_TRY(status);
+        if (points)
+            hits->at[hits->count++] = (struct word_hit){changed->at[i], points};
+    }
+    word_hits_sort(hits);
+    return KT_OK;
+}
+
+static enum kt_status put_in_past(struct kt_ctx *ctx, const struct word_query *words,
+                                  msgpack_zone *scratch, struct word_hits *hits)
+{
+    const struct record_ids *changed;
+    KT_TRY(record_changed_since(ctx, words->entity, &changed));
+    struct word_hits then = {0};
+    then.at = kt_alloc(ctx, sizeof(*then.at) * (hits->count + changed->count + 1));
+    for (size_t i = 0; i < hits->count; i++)
+        if (!record_ids_have(changed, hits->at[i].id))
+            then.at[then.count++] = hits->at[i];
+    *hits = then;
+    return add_past(ctx, words, changed, scratch, hits);
+}
+
+static enum kt_status find_hits(struct kt_ctx *ctx, struct word_query *words, msgpack_zone *scratch,
+                                struct word_hits *hits)
+{
+    uint64_t as_of = ctx->as_of;
+    ctx->as_of = 0;
+    enum kt_status status = word_query_run(ctx, words, hits);
+    ctx->as_of = as_of;
+    return status == KT_OK && as_of ? put_in_past(ctx, words, scratch, hits) : status;
+}
+
+/* --- Giving --- */
+
 static msgpack_object cursor_of(struct kt_ctx *ctx, const struct word_hit *hit)
 {
     struct kt_list *pair = kt_list_new(ctx);
@@ -89,18 +157,15 @@ enum kt_status record_query_run_text(struct kt_ctx *ctx, struct record_query *qu
     struct word_hits hits;
     struct word_hit edge;
     *next = kt_nil();
-    if (ctx->as_of)
-        return kt_fail(ctx, KT_INVALID, "text", "words are searched in the present only",
-                       "全文搜索仅支持当前数据");
     KT_TRY(word_query_compile(ctx, query->entity, text, &words));
     if (after)
         KT_TRY(read_cursor(ctx, after, &edge));
-    KT_TRY(word_query_run(ctx, words, &hits));
     msgpack_zone *scratch = msgpack_zone_new(16384);
     if (!scratch)
         abort();
-    enum kt_status status =
-        give(ctx, query, &hits, after ? &edge : NULL, scratch, each, argument, next);
+    enum kt_status status = find_hits(ctx, words, scratch, &hits);
+    if (status == KT_OK)
+        status = give(ctx, query, &hits, after ? &edge : NULL, scratch, each, argument, next);
     msgpack_zone_free(scratch);
     return status;
 }

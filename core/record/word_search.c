@@ -257,6 +257,12 @@ static int by_points(const void *a, const void *b)
     return (left->id < right->id) - (left->id > right->id);
 }
 
+void word_hits_sort(struct word_hits *hits)
+{
+    if (hits->count)
+        qsort(hits->at, hits->count, sizeof(*hits->at), by_points);
+}
+
 static enum kt_status gather_all(struct kt_ctx *ctx, struct word_query *query, struct rows *rows)
 {
     uint64_t records;
@@ -297,7 +303,6 @@ enum kt_status word_query_run(struct kt_ctx *ctx, struct word_query *query, stru
     for (size_t i = 0; i < query->count; i++)
         if (rows[i].common)
             KT_TRY(keep_those_with(ctx, query, i, out));
-    if (out->count)
-        qsort(out->at, out->count, sizeof(*out->at), by_points);
+    word_hits_sort(out);
     return context_check_memory(ctx);
 }

@@ -35,6 +35,8 @@ enum kt_status word_query_compile(struct kt_ctx *ctx, const struct schema_entity
 /** Who has all the words, the best first, among equals the newest. KT_TOO_LARGE when each of the
  *  words is in more records than a search may look at. */
 enum kt_status word_query_run(struct kt_ctx *ctx, struct word_query *query, struct word_hits *out);
+/** The best first, among equals the newest. */
+void word_hits_sort(struct word_hits *hits);
 /** Points of one record, whatever the index says; 0: it lacks a word. After word_query_run. */
 uint32_t word_query_points(struct kt_ctx *ctx, const struct word_query *query,
                            const msgpack_object *record);

@@ -10,7 +10,7 @@ static const struct kt_choice segments[] = {
 static const struct kt_field customer_fields[] = {
     {.name = "number",
      .type = KT_TEXT,
-     .flags = KT_UNIQUE,
+     .flags = KT_UNIQUE | KT_SEARCHABLE,
      .sequence = "C{5}",
      .label = {"Number", "客户编号"},
      .help = {"Given out when left empty.", "留空时自动编号"}},
@@ -21,7 +21,7 @@ static const struct kt_field customer_fields[] = {
      .label = {"Party", "往来单位"}},
     {.name = "name",
      .type = KT_TEXT,
-     .flags = KT_READONLY | KT_INDEXED,
+     .flags = KT_READONLY | KT_INDEXED | KT_SEARCHABLE,
      .label = {"Name", "名称"},
      .help = {"The party's name, kept in step with it.", "与往来单位名称保持一致"}},
     {.name = "credit_limit",
@@ -62,7 +62,7 @@ static const struct kt_field customer_fields[] = {
     {.name = "tags", .type = KT_TAGS, .label = {"Tags", "标签"}},
     {.name = "note",
      .type = KT_TEXT,
-     .flags = KT_MULTILINE,
+     .flags = KT_MULTILINE | KT_SEARCHABLE,
      .max_length = 10000,
      .label = {"Note", "备注"}},
 };
