@@ -44,7 +44,7 @@ static inline double bench_measure(bench_each each, void *argument, uint64_t cou
 /** The same with cold processor caches: before each operation a block larger than they are is
  * walked through. What stays warm between operations hides how much more there is to look through.
  */
-#define BENCH_CACHE_BYTES (64u << 20)
+#define BENCH_CACHE_BYTES (256u << 20)
 static inline double bench_measure_cold(bench_each each, void *argument, uint64_t count)
 {
     double slices[BENCH_SLICES];

@@ -3,10 +3,11 @@
  *     build/release/tests/bench_records [SIZE...]        default: 10000 100000 1000000
  *
  * One store grows from size to size. At each size: get, indexed search of 20, create, update of a
- * record with three indexes and a total, and the reads as of an earlier moment. Writes go as the
- * engine makes them: each in a nested transaction, BATCH to a commit; commits are not synced, so
- * that the figures are the engine's and not the disk's. The baseline is measured in the same run on
- * the same store: LMDB's own get of the same rows, and its own put of the same bytes. */
+ * record with three indexes and a total, a search for words, an aggregate over a customer's
+ * records, and get, search and total as of a moment SINCE changes ago. Writes go as the engine
+ * makes them: each in a nested transaction, BATCH to a commit; commits are not synced, so that the
+ * figures are the engine's and not the disk's. The baseline is measured in the same run on the same
+ * store: LMDB's own get of the same rows, and its own put of the same bytes. */
 #include <ftw.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 
 #define BATCH     100
 #define CUSTOMERS 500
+#define SINCE     1000 /* Changes between now and then. */
 #define SIZES_MAX 8
 
 /* --- The model --- */
@@ -31,7 +33,7 @@ static const struct kt_field order_fields[] = {
     {.name = "customer", .type = KT_REF, .to = "bench.customer", .flags = KT_REQUIRED},
     {.name = "date", .type = KT_DATE, .flags = KT_INDEXED},
     {.name = "amount", .type = KT_MONEY, .flags = KT_INDEXED},
-    {.name = "note", .type = KT_TEXT},
+    {.name = "note", .type = KT_TEXT, .flags = KT_SEARCHABLE},
     {.name = "priority", .type = KT_INT},
 };
 static const char *const customer_and_date[] = {"customer", "date"};
@@ -80,11 +82,16 @@ static enum kt_status no_rules_after(struct kt_ctx *ctx, const struct record_ste
     return KT_OK;
 }
 
+/* Events are numbered, as moments are told by their numbers. */
 static enum kt_status announce_to_nobody(struct kt_ctx *ctx, const struct kt_event *event)
 {
-    (void)ctx;
+    struct key key;
     (void)event;
-    return KT_OK;
+    if (!ctx->last_event)
+        KT_TRY(record_last_event(ctx, &ctx->last_event));
+    key_begin(&key, SPACE_EVENT);
+    key_add_u64(&key, ++ctx->last_event);
+    return store_put(ctx->txn, key_slice(&key), (struct store_slice){"\x80", 1});
 }
 
 static bool yes(const struct kt_ctx *ctx, const char *what)
@@ -111,6 +118,8 @@ struct bench {
     unsigned in_batch;
     uint64_t size; /**< Orders there are. */
     uint64_t random;
+    uint64_t before; /**< The last event before the SINCE changes. */
+    uint64_t then;   /**< Reads are as of this event; 0: of the present. */
     kt_date first_day;
 };
 
@@ -199,7 +208,10 @@ static void create_order(void *argument, uint64_t number)
     struct kt_map *values = kt_map_new(&bench->ctx);
     kt_map_set_id(values, "customer", any_customer(bench));
     set_values(bench, values);
-    kt_map_set_text(values, "note", "please deliver to the back door, ring twice");
+    /* Twenty orders have the same lot. */
+    kt_map_set_text(values, "note",
+                    kt_format(&bench->ctx, "ring twice, lot L%llu",
+                              (unsigned long long)(bench->size + 1) / 20));
     kt_map_set_int(values, "priority", 3);
     end_write(bench, record_create(&bench->ctx, bench->orders, &values->object, RECORD_BY_CLIENT,
                                    &bench->size));
@@ -216,11 +228,26 @@ static void update_order(void *argument, uint64_t number)
                                    RECORD_BY_CLIENT));
 }
 
+static void begin_read(struct bench *bench)
+{
+    context_reset(&bench->ctx);
+    bench->ctx.as_of = bench->then;
+}
+
+static msgpack_object same_customer(struct bench *bench)
+{
+    struct kt_list *term = kt_list_new(&bench->ctx);
+    kt_list_add(term, kt_text("customer"));
+    kt_list_add(term, kt_text("="));
+    kt_list_add(term, kt_id(any_customer(bench)));
+    return term->object;
+}
+
 static void get_order(void *argument, uint64_t number)
 {
     struct bench *bench = argument;
     (void)number;
-    context_reset(&bench->ctx);
+    begin_read(bench);
     must(record_reply_get(&bench->ctx, bench->orders, any_order(bench), NULL) == KT_OK, bench,
          "get");
 }
@@ -230,17 +257,79 @@ static void search_orders(void *argument, uint64_t number)
     struct bench *bench = argument;
     struct kt_ctx *ctx = &bench->ctx;
     (void)number;
-    context_reset(ctx);
-    struct kt_list *where = kt_list_new(ctx), *term = kt_list_new(ctx);
+    begin_read(bench);
+    struct kt_list *where = kt_list_new(ctx);
     struct kt_map *params = kt_map_new(ctx);
-    kt_list_add(term, kt_text("customer"));
-    kt_list_add(term, kt_text("="));
-    kt_list_add(term, kt_id(any_customer(bench)));
-    kt_list_add(where, term->object);
+    kt_list_add(where, same_customer(bench));
     kt_map_set(params, "where", where->object);
     kt_map_set_text(params, "order", "-date");
     kt_map_set_int(params, "limit", 20);
     must(record_reply_search(ctx, bench->orders, &params->object) == KT_OK, bench, "search");
+}
+
+static void find_words(void *argument, uint64_t number)
+{
+    struct bench *bench = argument;
+    struct kt_ctx *ctx = &bench->ctx;
+    (void)number;
+    begin_read(bench);
+    struct kt_map *params = kt_map_new(ctx);
+    kt_map_set_text(params, "text",
+                    kt_format(ctx, "L%llu", (unsigned long long)any_order(bench) / 20));
+    kt_map_set_int(params, "limit", 20);
+    must(record_reply_search(ctx, bench->orders, &params->object) == KT_OK, bench, "words");
+}
+
+static void add_up_months(void *argument, uint64_t number)
+{
+    struct bench *bench = argument;
+    struct kt_ctx *ctx = &bench->ctx;
+    (void)number;
+    begin_read(bench);
+    struct kt_list *where = kt_list_new(ctx), *by = kt_list_new(ctx), *sum = kt_list_new(ctx);
+    struct kt_map *params = kt_map_new(ctx);
+    kt_list_add(where, same_customer(bench));
+    kt_list_add(by, kt_text("date:month"));
+    kt_list_add(sum, kt_text("amount"));
+    kt_map_set(params, "where", where->object);
+    kt_map_set(params, "by", by->object);
+    kt_map_set(params, "sum", sum->object);
+    must(record_reply_aggregate(ctx, bench->orders, &params->object) == KT_OK, bench, "aggregate");
+}
+
+static void read_totals(void *argument, uint64_t number)
+{
+    struct bench *bench = argument;
+    struct kt_total_row row;
+    const msgpack_object by = kt_id(any_customer(bench));
+    (void)number;
+    begin_read(bench);
+    must(kt_total_sum(&bench->ctx, "bench.sold", &by, 1, &row) == KT_OK, bench, "total");
+}
+
+static void as_of(struct bench *bench, bench_each each)
+{
+    bench->then = bench->before;
+    each(bench, 0);
+    bench->then = 0;
+}
+
+static void get_then(void *argument, uint64_t number)
+{
+    (void)number;
+    as_of(argument, get_order);
+}
+
+static void search_then(void *argument, uint64_t number)
+{
+    (void)number;
+    as_of(argument, search_orders);
+}
+
+static void totals_then(void *argument, uint64_t number)
+{
+    (void)number;
+    as_of(argument, read_totals);
 }
 
 /* --- The baseline: LMDB with the same rows --- */
@@ -326,7 +415,22 @@ static void close_bench(struct bench *bench)
 
 /* --- Figures --- */
 
-enum figure { CREATE, GET, SEARCH, SEARCH_COLD, UPDATE, RAW_GET, RAW_UPDATE, FIGURES };
+enum figure {
+    CREATE,
+    GET,
+    SEARCH,
+    SEARCH_COLD,
+    WORDS,
+    AGGREGATE,
+    TOTALS,
+    UPDATE,
+    GET_THEN,
+    SEARCH_THEN,
+    TOTALS_THEN,
+    RAW_GET,
+    RAW_UPDATE,
+    FIGURES
+};
 
 static double measure_writes(struct bench *bench, bench_each each, uint64_t count)
 {
@@ -368,6 +472,16 @@ static void warm_up(struct bench *bench)
     must(sum > 0, bench, "warming up");
 }
 
+static void change_some(struct bench *bench)
+{
+    begin_batch(bench);
+    bench->ctx.last_event = 0;
+    must(record_last_event(&bench->ctx, &bench->before) == KT_OK, bench, "the last event");
+    for (unsigned i = 0; i < SINCE; i++)
+        update_order(bench, i);
+    end_batch(bench);
+}
+
 static void measure(struct bench *bench, uint64_t size, double ns[FIGURES])
 {
     uint64_t few = size < 20000 ? size / 100 + 1 : 200;
@@ -380,6 +494,13 @@ static void measure(struct bench *bench, uint64_t size, double ns[FIGURES])
     begin_reading(bench);
     ns[SEARCH_COLD] = bench_measure_cold(search_orders, bench, few / 8 + 1);
     end_reading(bench);
+    ns[WORDS] = measure_reads(bench, find_words, few * 5);
+    ns[AGGREGATE] = measure_reads(bench, add_up_months, few / 4 + 1);
+    ns[TOTALS] = measure_reads(bench, read_totals, few * 5);
+    change_some(bench);
+    ns[GET_THEN] = measure_reads(bench, get_then, few * 5);
+    ns[SEARCH_THEN] = measure_reads(bench, search_then, few / 8 + 1);
+    ns[TOTALS_THEN] = measure_reads(bench, totals_then, few / 8 + 1);
     ns[UPDATE] = measure_writes(bench, update_order, few);
     ns[RAW_UPDATE] = measure_writes(bench, raw_update, few);
 }
@@ -392,8 +513,14 @@ static void print(const uint64_t sizes[], size_t count, double ns[][FIGURES])
     } rows[] = {{GET, "get"},
                 {SEARCH, "indexed search of 20"},
                 {SEARCH_COLD, "the same, processor caches cold"},
+                {WORDS, "search for a word"},
+                {AGGREGATE, "aggregate of a customer's"},
+                {TOTALS, "total of a customer"},
                 {CREATE, "create"},
                 {UPDATE, "update, 3 indexes and a total"},
+                {GET_THEN, "get, 1000 changes ago"},
+                {SEARCH_THEN, "search of 20, 1000 changes ago"},
+                {TOTALS_THEN, "total, 1000 changes ago"},
                 {RAW_GET, "LMDB get of the same row"},
                 {RAW_UPDATE, "LMDB put of the same rows"}};
     printf("%-32s", "records");
