@@ -80,8 +80,9 @@ struct query_plan {
     const struct query_access *parts; /**< More than one only to gather. */
     size_t part_count;
     bool backwards;
-    bool sorts; /**< The walk does not give the asked order: the best matches are kept. */
-    bool exact; /**< Its keys are those of the matches: no record need be looked at to count. */
+    bool sorts;   /**< The walk does not give the asked order: the best matches are kept. */
+    bool implied; /**< Its keys say all that the conditions say: no record is checked again. */
+    bool exact;   /**< Its keys are those of the matches: no record need be looked at to count. */
     double cost;
 };
 

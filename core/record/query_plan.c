@@ -1,5 +1,5 @@
-/* Choosing how to walk. Whatever is chosen, every record is checked against all conditions, so a
- * plan can only be slow, never wrong.
+/* Choosing how to walk. Whatever is chosen, every record is checked against all conditions, but for
+ * those that its key in the index says already.
  *
  * The cost of a plan is how many records it will look at, one found through an index counting more
  * than one met in a walk over the records, as it has to be fetched. How many keys an access has is
@@ -23,6 +23,7 @@
 struct candidate {
     struct query_access access;
     double keys;
+    bool implied;
     bool exact;
     bool ordered;
     bool backwards;
@@ -129,6 +130,7 @@ static void fill_plan(const struct planner *planner, const struct candidate *can
     }
     if ((plan->sorts || plan->walk == QUERY_GATHER) && candidate->keys > KT_LIMIT_SCAN)
         plan->cost *= 1000;
+    plan->implied = candidate->implied;
     plan->exact = candidate->exact;
     if (query->only_counts && plan->exact)
         plan->cost = candidate->keys * COST_OF_KEY;
@@ -161,10 +163,11 @@ static void add_candidate(struct planner *planner, const struct query_terms *ter
     if (index && !has_terms(&candidate->access) &&
         (!candidate->ordered || planner->query->unordered))
         return;
-    candidate->exact = planner->query->archived == QUERY_ALL && !planner->ctx->as_of &&
-                       planner->query->join_count == 0 &&
-                       terms->count == planner->query->root.child_count &&
-                       query_is_exact(terms, &candidate->access);
+    candidate->implied = planner->query->join_count == 0 &&
+                         terms->count == planner->query->root.child_count &&
+                         query_is_exact(terms, &candidate->access);
+    candidate->exact =
+        candidate->implied && planner->query->archived == QUERY_ALL && !planner->ctx->as_of;
     planner->count++;
 }
 

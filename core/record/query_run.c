@@ -38,7 +38,7 @@ static enum kt_status check(struct walk *walk, struct store_slice bytes, bool *m
     *matches = query_sees(walk->query, bytes);
     if (!*matches)
         return KT_OK;
-    if (walk->query->root.child_count == 0 && !rank)
+    if ((walk->query->root.child_count == 0 || walk->query->plan.implied) && !rank)
         return KT_OK;
     msgpack_zone *arena = ctx->arena;
     size_t used = ctx->arena_used;
