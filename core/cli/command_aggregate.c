@@ -22,7 +22,7 @@ static enum cli_exit build_params(struct cli *cli, const struct aggregate *asked
                                   struct build_map *params)
 {
     msgpack_object where = build_array(cli->zone, 0), having;
-    enum cli_exit code = search_where(cli, asked->where, &where);
+    enum cli_exit code = search_where(cli, 1, asked->where, &where);
     if (code != CLI_OK)
         return code;
     build_set(params, "entity", build_text(cli->argv[0]));

@@ -55,13 +55,13 @@ static enum cli_exit append(struct sending *sending, const char *bytes, size_t s
     struct build_map params = build_map(sending->cli->zone);
     struct client_reply reply;
     build_set(&params, "upload", build_int(sending->upload));
-    build_set(&params, "offset", build_int((int64_t)sending->progress.state.done_bytes));
+    build_set(&params, "offset", build_int((int64_t)sending->progress.state.done));
     build_set(&params, "bytes",
               (msgpack_object){.type = MSGPACK_OBJECT_BIN,
                                .via.bin = {.size = (uint32_t)size, .ptr = bytes}});
     enum cli_exit code = cli_call(sending->cli, "file.append", &params.object, &reply);
     client_reply_free(&reply);
-    sending->progress.state.done_bytes += size;
+    sending->progress.state.done += size;
     progress_update(&sending->progress);
     return code;
 }
@@ -116,7 +116,7 @@ static enum cli_exit attach(struct cli *cli, int64_t id, const char *path, const
                         strerror(error));
     }
     sending.progress.state = (struct progress_state){
-        .name = path, .total_bytes = (uint64_t)status.st_size, .chinese = cli->chinese};
+        .name = path, .total = (uint64_t)status.st_size, .chinese = cli->chinese};
     progress_begin(&sending.progress);
     cli->progress = &sending.progress;
     enum cli_exit code = send_all(&sending);

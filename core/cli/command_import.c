@@ -123,8 +123,8 @@ static enum cli_exit run_file(struct import *import, const char *path, char deli
     client_reply_free(&reply);
     if (code == CLI_OK) {
         import->file = file == stdin ? "stdin" : path;
-        import->progress.state = (struct progress_state){
-            .name = import->file, .total_bytes = size, .chinese = cli->chinese};
+        import->progress.state =
+            (struct progress_state){.name = import->file, .total = size, .chinese = cli->chinese};
         progress_begin(&import->progress);
         cli->progress = &import->progress;
         struct rows *rows = rows_new(file, delimiter);

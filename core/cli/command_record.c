@@ -324,7 +324,7 @@ enum cli_exit search_json_option(struct cli *cli, const char *name, const char *
     return cli_fail(cli, CLI_USAGE, "--%s is not JSON: %s", "--%s 不是 JSON: %s", name, why);
 }
 
-enum cli_exit search_where(struct cli *cli, const char *json, msgpack_object *out)
+enum cli_exit search_where(struct cli *cli, int first, const char *json, msgpack_object *out)
 {
     msgpack_object more = build_array(cli->zone, 0);
     if (json) {
@@ -335,11 +335,11 @@ enum cli_exit search_where(struct cli *cli, const char *json, msgpack_object *ou
             return cli_fail(cli, CLI_USAGE, "--where is a list: [[\"field\", \"op\", value], ...]",
                             "--where 应为列表: [[\"字段\", \"运算符\", 值], ...]");
     }
-    uint32_t words = (uint32_t)cli->argc - 1;
+    uint32_t words = (uint32_t)(cli->argc - first);
     *out = build_array(cli->zone, words + more.via.array.size);
     for (uint32_t i = 0; i < more.via.array.size; i++)
         out->via.array.ptr[words + i] = more.via.array.ptr[i];
-    return read_conditions(cli, cli->argv[0], cli->argv + 1, (int)words, out);
+    return read_conditions(cli, cli->argv[0], cli->argv + first, (int)words, out);
 }
 
 static enum cli_exit build_search(struct cli *cli, const struct search *search,
@@ -347,7 +347,7 @@ static enum cli_exit build_search(struct cli *cli, const struct search *search,
 {
     msgpack_object where = build_array(cli->zone, 0);
     msgpack_object after = build_nil();
-    enum cli_exit code = search_where(cli, search->where, &where);
+    enum cli_exit code = search_where(cli, 1, search->where, &where);
     if (code == CLI_OK && search->after)
         code = search_json_option(cli, "after", search->after, &after);
     if (code != CLI_OK)

@@ -17,6 +17,7 @@
     X(command_archive)                                                                             \
     X(command_restore)                                                                             \
     X(command_import)                                                                              \
+    X(command_export)                                                                              \
     X(command_file_attach)                                                                         \
     X(command_file_get)                                                                            \
     X(command_module_list)                                                                         \

@@ -67,7 +67,7 @@ static void rows_done(struct import *import, size_t from, size_t to)
     }
     import->progress.state.rows = import->rows;
     import->progress.state.failed = import->failed;
-    import->progress.state.done_bytes = import->pending[to - 1].row->end_offset;
+    import->progress.state.done = import->pending[to - 1].row->end_offset;
     progress_update(&import->progress);
 }
 

@@ -64,14 +64,14 @@ void progress_hide(struct progress *progress)
 
 static unsigned percent_of(const struct progress_state *state)
 {
-    if (state->done_bytes >= state->total_bytes)
+    if (state->done >= state->total)
         return 100;
-    return (unsigned)((double)state->done_bytes * 100 / (double)state->total_bytes);
+    return (unsigned)((double)state->done * 100 / (double)state->total);
 }
 
 static void add_rows(struct text *out, const struct progress_state *state)
 {
-    if (state->total_bytes > 0)
+    if (state->total > 0)
         text_add_format(out, "%3u%%  ", percent_of(state));
     text_add_format(out, state->chinese ? "%" PRIu64 " 行" : "%" PRIu64 " rows", state->rows);
     if (state->failed > 0)
@@ -85,10 +85,9 @@ static void add_rate(struct text *out, const struct progress_state *state)
         return;
     double seconds = (double)state->elapsed_us / 1e6;
     text_add_format(out, state->chinese ? "  %.0f/秒" : "  %.0f/s", (double)state->rows / seconds);
-    if (state->done_bytes == 0 || state->done_bytes >= state->total_bytes)
+    if (state->done == 0 || state->done >= state->total)
         return;
-    double left =
-        seconds * (double)(state->total_bytes - state->done_bytes) / (double)state->done_bytes;
+    double left = seconds * (double)(state->total - state->done) / (double)state->done;
     /* Nobody waits for a longer one. */
     unsigned long whole = left < 359999 ? (unsigned long)(left + 0.5) : 359999;
     text_add_word(out, state->chinese ? "  剩余 " : "  ETA ");
@@ -139,7 +138,7 @@ void progress_line(struct text *out, const struct progress_state *state, size_t 
     used += with_name ? name_width : 0;
     if (with_name)
         text_add(out, name.at, name.length);
-    if (state->total_bytes > 0 && used + BAR_MIN + 4 <= room)
+    if (state->total > 0 && used + BAR_MIN + 4 <= room)
         add_bar(out, state, room - used);
     text_add(out, rows.at, text_fit(rows.at, rows.length, room));
     if (with_rate)

@@ -14,8 +14,8 @@ struct progress_state {
     const char *name;
     uint64_t rows;
     uint64_t failed;
-    uint64_t done_bytes;
-    uint64_t total_bytes; /**< 0 when it cannot be known. */
+    uint64_t done;  /**< Bytes, or rows, of all. */
+    uint64_t total; /**< 0 when it cannot be known. */
     int64_t elapsed_us;
     bool chinese;
 };

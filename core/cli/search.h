@@ -3,9 +3,9 @@
 
 #include "cli/cli.h"
 
-/** The conditions behind the entity's name (state=draft 'total>=100') and those of --where (JSON,
- * may be NULL) as the server's `where`. */
-enum cli_exit search_where(struct cli *cli, const char *json, msgpack_object *out);
+/** The conditions from word `first` on (state=draft 'total>=100'), word 0 being the entity, and
+ * those of --where (JSON, may be NULL) as the server's `where`. */
+enum cli_exit search_where(struct cli *cli, int first, const char *json, msgpack_object *out);
 enum cli_exit search_json_option(struct cli *cli, const char *name, const char *text,
                                  msgpack_object *out);
 /** The texts of a repeated option, when there are any. */

@@ -210,6 +210,16 @@ static const struct kt_field import_params[] = {
      .type = KT_BOOL,
      .label = {"Leave bad rows out instead of refusing all", "跳过有误的行而不是全部拒绝"}},
 };
+static const struct kt_field export_params[] = {
+    ENTITY,
+    ANY("where", 0, "Conditions [field, op, value]", "条件 [字段, 运算符, 值]"),
+    ANY("order", 0, "field, -field, or a list of them", "排序字段，降序加 -，可为列表"),
+    ARCHIVED,
+    ANY("fields", 0, "Columns; by default what an import can write", "列，默认为可导入的字段"),
+    ANY("lines", 0, "Whose lines are the rows; false: none", "以哪个行列表为行；false 为不含行"),
+    {.name = "limit", .type = KT_INT, .flags = KT_POSITIVE, .label = {"Most records", "最多条数"}},
+    ANY("after", 0, "`next` of the page before", "上一页返回的 next"),
+};
 static const struct kt_field batch_params[] = {
     ANY("ops", KT_REQUIRED, "Operations {op, ...}", "操作 {op, ...}"),
 };
@@ -357,6 +367,11 @@ static const struct kt_method methods[] = {
      .params = KT_LIST(import_params),
      .run = records_import,
      .label = {"Rows of text become records", "导入文本行"}},
+    {.name = "record.export",
+     .permission = "",
+     .params = KT_LIST(export_params),
+     .run = records_export,
+     .label = {"Records as rows of text", "导出为文本行"}},
     {.name = "record.batch",
      .flags = KT_WRITE,
      .permission = "",

@@ -112,6 +112,7 @@ enum kt_status records_aggregate(struct kt_ctx *ctx, const msgpack_object *param
 enum kt_status records_history(struct kt_ctx *ctx, const msgpack_object *params);
 enum kt_status records_totals(struct kt_ctx *ctx, const msgpack_object *params);
 enum kt_status records_import(struct kt_ctx *ctx, const msgpack_object *params);
+enum kt_status records_export(struct kt_ctx *ctx, const msgpack_object *params);
 enum kt_status records_batch(struct kt_ctx *ctx, const msgpack_object *params);
 enum kt_status files_begin(struct kt_ctx *ctx, const msgpack_object *params);
 enum kt_status files_append(struct kt_ctx *ctx, const msgpack_object *params);

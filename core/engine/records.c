@@ -131,3 +131,10 @@ enum kt_status records_import(struct kt_ctx *ctx, const msgpack_object *params)
         KT_TRY(access_require(ctx, kt_format(ctx, "%s.update", entity->name)));
     return record_failed(ctx, entity, record_import(ctx, entity, params));
 }
+
+enum kt_status records_export(struct kt_ctx *ctx, const msgpack_object *params)
+{
+    const struct schema_entity *entity;
+    KT_TRY(records_find_entity(ctx, params, "read", &entity));
+    return record_failed(ctx, entity, record_reply_export(ctx, entity, params));
+}

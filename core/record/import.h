@@ -1,5 +1,5 @@
-/** Rows of text on their way to records, and back: what import*.c and export*.c share. Private to
- *  record/. */
+/** Rows of text on their way to records; export*.c writes them so that they find the way back.
+ *  Private to record/. */
 #pragma once
 
 #include "record/record_internal.h"
@@ -22,7 +22,9 @@ const char *import_column_name(struct kt_ctx *ctx, const struct import_column *c
 /** A field of the entity by name or label; NULL when there is none. */
 const struct schema_field *import_field(const struct schema_entity *entity, const char *name,
                                         size_t length);
-/** Why clients cannot write this field by an import; false when they can. Fills the error. */
+/** Can an import write this field? */
+bool import_can_write(const struct schema_field *field);
+/** Fills the error with why it cannot. */
 enum kt_status import_field_check(struct kt_ctx *ctx, const struct schema_field *field,
                                   const char *path);
 
@@ -49,6 +51,17 @@ uint64_t import_mark(const struct key *key);
 /** The index that finds records by this one field; `any` also one that is not unique. NULL. */
 const struct schema_index *import_index(const struct schema_entity *entity,
                                         const struct schema_field *field, bool any);
+/** The index by which a text in this field of the target names a record of it; NULL when it does
+ *  not. A field that is masked names nothing: whether it finds a record would tell its value. */
+const struct schema_index *import_name(struct kt_ctx *ctx, const struct schema_entity *target,
+                                       const struct schema_field *field);
+/** How many records (2: several) the text names by the first field (or the field `by`) that any has
+ *  it in, and the id of the first of them. In the present, whatever ctx->as_of is. */
+enum kt_status import_find(struct kt_ctx *ctx, const struct schema_entity *target,
+                           const struct schema_field *by, const msgpack_object *text, uint64_t *id,
+                           unsigned *count);
+/** "#17"? */
+bool import_is_id(const char *text, size_t length);
 /** The present error as a map {row, code, message, message_zh, field?, rule?}; then forgotten. */
 msgpack_object import_error(struct kt_ctx *ctx, size_t row);
 

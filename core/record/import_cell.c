@@ -94,17 +94,33 @@ static enum kt_status look_up(struct kt_ctx *ctx, const struct schema_index *ind
     return status;
 }
 
-/* A field that is masked names nothing: whether it finds a record would tell its value. */
+const struct schema_index *import_name(struct kt_ctx *ctx, const struct schema_entity *target,
+                                       const struct schema_field *field)
+{
+    if (field->decl->type != KT_TEXT ||
+        ((field->decl->flags & KT_SENSITIVE) && record_masks(ctx, target)))
+        return NULL;
+    return import_index(target, field, field == target->title);
+}
+
 static bool names_target(struct kt_ctx *ctx, const struct schema_entity *target, size_t field,
-                         const struct import_column *column, const struct schema_index **index)
+                         const struct schema_field *by, const struct schema_index **index)
 {
     const struct schema_field *candidate = &target->fields[field];
-    bool is_title = candidate == target->title;
-    if (candidate->decl->type != KT_TEXT || (column->by && column->by != candidate) ||
-        ((candidate->decl->flags & KT_SENSITIVE) && record_masks(ctx, target)))
-        return false;
-    *index = import_index(target, candidate, is_title);
+    *index = by && by != candidate ? NULL : import_name(ctx, target, candidate);
     return *index != NULL;
+}
+
+enum kt_status import_find(struct kt_ctx *ctx, const struct schema_entity *target,
+                           const struct schema_field *by, const msgpack_object *text, uint64_t *id,
+                           unsigned *count)
+{
+    const struct schema_index *index;
+    *count = 0;
+    for (size_t i = 0; i < target->field_count && *count == 0; i++)
+        if (names_target(ctx, target, i, by, &index))
+            KT_TRY(look_up(ctx, index, text, id, count));
+    return KT_OK;
 }
 
 static const char *text_of(struct kt_ctx *ctx, const msgpack_object *cell)
@@ -125,7 +141,7 @@ static enum kt_status not_found(struct import_cells *cells, const struct schema_
     const struct schema_index *index;
     for (size_t i = 0; i < target->field_count; i++) {
         struct key key;
-        if (!names_target(ctx, target, i, column, &index))
+        if (!names_target(ctx, target, i, column->by, &index))
             continue;
         begin_key(&key, index, cell);
         kt_list_add(keys, kt_id(import_mark(&key)));
@@ -135,39 +151,42 @@ static enum kt_status not_found(struct import_cells *cells, const struct schema_
     return KT_OK;
 }
 
-/* "#17" is an id; any other text is looked for in the target's unique texts and then its title. */
+bool import_is_id(const char *text, size_t length)
+{
+    size_t digits = 1;
+    while (digits < length && text[digits] >= '0' && text[digits] <= '9')
+        digits++;
+    return length > 1 && text[0] == '#' && digits == length;
+}
+
+/* "#17" is an id; any other text is looked for in the fields that name the target, in their order.
+ */
 static enum kt_status find_target(struct import_cells *cells, const struct import_column *column,
                                   const char *path, const msgpack_object *cell, msgpack_object *out)
 {
     struct kt_ctx *ctx = cells->ctx;
     const struct schema_field *field = column->line ? column->line : column->field;
     const struct schema_entity *target = field->target;
-    const struct schema_index *index;
     const char *text = text_of(ctx, cell);
+    uint64_t id = 0;
+    unsigned count;
     *out = kt_nil();
     if (!target || !target->enabled)
         return kt_fail(ctx, KT_INVALID, path, "%s refers to %s, whose module is not enabled",
                        "%s 引用 %s，但其模块未启用", path, field->decl->to);
-    if (*text == '#' && text[1 + strspn(text + 1, "0123456789")] == '\0' && text[1]) {
+    if (import_is_id(cell->via.str.ptr, cell->via.str.size)) {
         *out = kt_id(strtoull(text + 1, NULL, 10));
         return KT_OK;
     }
-    for (size_t i = 0; i < target->field_count; i++) {
-        uint64_t id = 0;
-        unsigned count;
-        if (!names_target(ctx, target, i, column, &index))
-            continue;
-        KT_TRY(look_up(ctx, index, cell, &id, &count));
-        if (count > 1)
-            return kt_fail(ctx, KT_INVALID, path,
-                           "%s: several %s are called %s: give its number or #id",
-                           "%s：多个 %s 名为 %s：请给出编号或 #id", path, target->name, text);
-        if (count == 1) {
-            *out = kt_id(id);
-            return KT_OK;
-        }
-    }
-    return not_found(cells, target, column, path, cell);
+    KT_TRY(import_find(ctx, target, column->by, cell, &id, &count));
+    if (count > 1)
+        return kt_fail(ctx, KT_INVALID, path,
+                       "%s: several %s are called %s: give its number or #id",
+                       "%s：多个 %s 名为 %s：请给出编号或 #id", path, target->name, text);
+    if (count == 0)
+        return not_found(cells, target, column, path, cell);
+    *out = kt_id(id);
+    return KT_OK;
 }
 
 /* --- Lists: "red; dark blue"; a backslash takes the next character as it is. --- */

@@ -124,6 +124,21 @@ const struct schema_index *import_index(const struct schema_entity *entity,
     return NULL;
 }
 
+static bool is_readonly(const struct kt_field *decl)
+{
+    return ((decl->flags & KT_ON_READ) || schema_field_is_readonly(decl)) && !decl->sequence;
+}
+
+static bool is_no_text(const struct kt_field *decl)
+{
+    return decl->type == KT_JSON || decl->type == KT_FILE || decl->type == KT_LINES;
+}
+
+bool import_can_write(const struct schema_field *field)
+{
+    return field->decl->type != KT_STATE && !is_readonly(field->decl) && !is_no_text(field->decl);
+}
+
 enum kt_status import_field_check(struct kt_ctx *ctx, const struct schema_field *field,
                                   const char *path)
 {
@@ -132,10 +147,10 @@ enum kt_status import_field_check(struct kt_ctx *ctx, const struct schema_field 
         return kt_fail(ctx, KT_INVALID, path,
                        "%s changes only by transitions: leave the column out",
                        "%s 只能通过状态转换更改：请去掉此列", path);
-    if (((decl->flags & (KT_READONLY | KT_ON_READ)) || decl->compute) && !decl->sequence)
+    if (is_readonly(decl))
         return kt_fail(ctx, KT_INVALID, path, "%s is read-only: leave the column out",
                        "%s 为只读：请去掉此列", path);
-    if (decl->type == KT_JSON || decl->type == KT_FILE || decl->type == KT_LINES)
+    if (is_no_text(decl))
         return kt_fail(ctx, KT_INVALID, path, "%s cannot be written as the text of one cell",
                        "%s 无法以单元格文本表示", path);
     return KT_OK;

@@ -94,10 +94,11 @@ struct record_query {
     struct query_node root;                 /**< QUERY_AND. */
     struct query_order order[QUERY_ORDERS]; /**< Always ends with the id: no two are equal. */
     size_t order_count;
-    bool unordered;              /**< Any order will do. */
-    bool only_counts;            /**< Nobody wants the records. */
-    uint32_t limit;              /**< 0: no limit. */
-    bool paged;                  /**< May end early with a cursor. */
+    bool unordered;   /**< Any order will do. */
+    bool only_counts; /**< Nobody wants the records. */
+    uint32_t limit;   /**< 0: no limit. */
+    bool paged;       /**< May end early with a cursor. */
+    bool enough;      /**< Set by who takes the records: the page ends behind this one. */
     const msgpack_object *after; /**< A checked cursor or NULL. */
     /** Terms that follow from conditions along references: "customer in [ids]". */
     struct query_node *joins;

@@ -84,7 +84,8 @@ static enum kt_status give(struct walk *walk, uint64_t id, struct store_slice by
     KT_TRY(walk->each(walk->ctx, walk->argument, id, bytes));
     walk->given++;
     walk->query->matched += !walk->best; /* Those kept to be sorted are counted already. */
-    return walk->given == walk->query->limit ? end_page(walk, id) : KT_OK;
+    bool ends = walk->query->enough || walk->given == walk->query->limit;
+    return ends ? end_page(walk, id) : KT_OK;
 }
 
 /* What has to be rebuilt is let go as soon as it was given. */
@@ -392,7 +393,7 @@ static enum kt_status give_best(struct walk *walk)
 {
     const uint64_t *ids;
     size_t count = query_best_ids(walk->best, &ids);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count && !walk->full; i++)
         KT_TRY(give_by_id(walk, ids[i]));
     return KT_OK;
 }

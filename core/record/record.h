@@ -101,6 +101,8 @@ enum kt_status record_reply_history(struct kt_ctx *ctx, const struct schema_enti
 enum kt_status record_reply_totals(struct kt_ctx *ctx, const msgpack_object *params);
 enum kt_status record_import(struct kt_ctx *ctx, const struct schema_entity *entity,
                              const msgpack_object *params);
+enum kt_status record_reply_export(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                   const msgpack_object *params);
 /** Build the indexes and totals that the schema declares and the data does not have yet, or has
  * under another declaration. In the write transaction that puts the schema in force. KT_CONFLICT
  * when records that are there break a new unique key. refresh.c */

@@ -267,6 +267,9 @@ enum kt_status record_finish(struct kt_ctx *ctx, const struct schema_entity *ent
 
 /** search.c: `limit` of a page. */
 enum kt_status record_page_limit(struct kt_ctx *ctx, const msgpack_object *params, uint32_t *out);
+/** A list in the reply whose length is known only at its end: its place, and its length. */
+size_t record_list_begin(struct kt_ctx *ctx);
+void record_list_end(struct kt_ctx *ctx, size_t list, uint32_t count);
 
 /** lines.c: lines of a document, found by their ids. */
 struct record_line {

@@ -32,10 +32,16 @@ static enum kt_status add_to_page(struct kt_ctx *ctx, void *argument, uint64_t i
     return record_show(ctx, page->entity, bytes, page->fields);
 }
 
-static void put_u32(char *at, uint32_t value)
+size_t record_list_begin(struct kt_ctx *ctx)
+{
+    msgpack_sbuffer_write(&ctx->reply, "\xdd\0\0\0\0", 5);
+    return ctx->reply.size - 4;
+}
+
+void record_list_end(struct kt_ctx *ctx, size_t list, uint32_t count)
 {
     for (int i = 0; i < 4; i++)
-        at[i] = (char)(uint8_t)(value >> (24 - 8 * i));
+        ctx->reply.data[list + (size_t)i] = (char)(uint8_t)(count >> (24 - 8 * i));
 }
 
 enum kt_status record_page_limit(struct kt_ctx *ctx, const msgpack_object *params, uint32_t *out)
@@ -86,18 +92,16 @@ enum kt_status record_reply_search(struct kt_ctx *ctx, const struct schema_entit
     KT_TRY(record_page_limit(ctx, params, &asked.limit));
     KT_TRY(record_show_check(ctx, entity, page.fields));
     KT_TRY(record_query_compile(ctx, &asked, &query));
-    /* The count is known only at the end: leave room for a 32-bit array header and fill it in. */
     msgpack_sbuffer_clear(&ctx->reply);
     msgpack_packer_init(&packer, &ctx->reply, msgpack_sbuffer_write);
     bool explain = kt_get_bool(params, "explain");
     msgpack_pack_map(&packer, explain ? 3 : 2);
     msgpack_pack_str_with_body(&packer, "records", 7);
-    size_t header = ctx->reply.size;
-    msgpack_sbuffer_write(&ctx->reply, "\xdd\0\0\0\0", 5);
+    size_t list = record_list_begin(ctx);
     KT_TRY(text ? record_query_run_text(ctx, query, text, kt_get(params, "after"), add_to_page,
                                         &page, &next)
                 : record_query_run(ctx, query, add_to_page, &page, &next));
-    put_u32(ctx->reply.data + header + 1, page.count);
+    record_list_end(ctx, list, page.count);
     msgpack_pack_str_with_body(&packer, "next", 4);
     msgpack_pack_object(&packer, next);
     if (explain) {

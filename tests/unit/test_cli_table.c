@@ -214,11 +214,8 @@ static const char *line_of(struct fixture *f, const struct progress_state *state
 /* 500 rows in 2 s are 250/s; 25 of 100 bytes took 2 s, so 75 take 6 s. */
 static void test_progress(void **state)
 {
-    const struct progress_state quarter = {.name = "parts.csv",
-                                           .rows = 500,
-                                           .done_bytes = 25,
-                                           .total_bytes = 100,
-                                           .elapsed_us = 2000000};
+    const struct progress_state quarter = {
+        .name = "parts.csv", .rows = 500, .done = 25, .total = 100, .elapsed_us = 2000000};
     /* 71 columns are usable, 42 taken by the texts: 29 for the bar, 4 of them around it. */
     assert_string_equal("parts.csv  [######-------------------]   25%  500 rows  250/s  "
                         "ETA 0:06",
@@ -235,7 +232,7 @@ static void test_progress(void **state)
 static void test_progress_of_a_pipe(void **state)
 {
     const struct progress_state pipe = {
-        .name = "stdin", .rows = 10, .failed = 2, .done_bytes = 25, .elapsed_us = 100};
+        .name = "stdin", .rows = 10, .failed = 2, .done = 25, .elapsed_us = 100};
     assert_string_equal("stdin  10 rows, 2 failed", line_of(*state, &pipe, 80));
 }
 
@@ -244,8 +241,8 @@ static void test_progress_in_chinese(void **state)
     const struct progress_state half = {.name = "一个名字很长很长很长很长很长很长的文件.csv",
                                         .rows = 7200,
                                         .failed = 1,
-                                        .done_bytes = 1,
-                                        .total_bytes = 2,
+                                        .done = 1,
+                                        .total = 2,
                                         .elapsed_us = INT64_C(3600) * 1000000,
                                         .chinese = true};
     assert_string_equal(
