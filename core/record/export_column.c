@@ -42,7 +42,10 @@ static enum kt_status read_path(struct kt_ctx *ctx, const struct schema_field *r
         return kt_fail(ctx, KT_DENIED, column->name, "%s leads to %s, which you may not read",
                        "%s 指向 %s，您无权读取", column->name, target->name);
     column->follows = true;
-    KT_TRY(query_compile_path(ctx, &asked, rest, &column->path));
+    enum kt_status status = query_compile_path(ctx, &asked, rest, &column->path);
+    if (status != KT_OK)
+        ctx->error.field = column->name;
+    KT_TRY(status);
     const struct schema_field *last = query_path_field(&column->path);
     if (column->path.line)
         return kt_fail(ctx, KT_INVALID, column->name, "%s leads to the lines of another record",

@@ -486,6 +486,15 @@ class Terminal(Cli):
                                r"[^\r\n]*\r\n")
         self.assertIn("\x1b[K\r\x1b[K", sent[sent.rindex("% "):])
 
+    def test_progress_of_an_export(self):
+        path = str(self.folder / "out.csv")
+        for number in range(30):
+            self.admin.create("products.product", code=f"O-{number}", name="Out")
+        code, sent, output = self.on_terminal(100, "export", "products.product", path, "code~O-")
+        self.assertEqual((DONE, ""), (code, output))
+        self.assertRegex(sent, r"\r[^\r\n]*\[#+\] +100% +30 rows[^\r\n]*\x1b\[K\r\x1b\[K"
+                               r"kontor: 30 records in 30 rows\r\n\Z")
+
     def test_no_bar_without_a_terminal(self):
         file = self.write("quiet.csv", "code,name\n" + "".join(
             f"N-{number},Part\n" for number in range(300)))
