@@ -30,12 +30,11 @@
 #define KT_LIMIT_EVENTS           10000u       /**< Events of one request. */
 #define KT_LIMIT_IMPORT_ROWS      1000u        /**< Rows of one record.import call. */
 #define KT_LIMIT_IMPORT_COLUMNS   300u         /**< Columns of it, and of record.export. */
-#define KT_LIMIT_EXPORT_BYTES     (256u << 10) /**< A page of record.export ends when it has so many. \
-                                                */
-#define KT_LIMIT_RULE_STEPS      5000000u      /**< Lua instructions of one request's rules. */
-#define KT_LIMIT_RULE_BYTES      (64u << 20) /**< Memory of the rule engine. */
-#define KT_LIMIT_RULE_FILE_BYTES (256u << 10)
-#define KT_LIMIT_RULE_FILES      500u
+#define KT_LIMIT_EXPORT_BYTES     (256u << 10) /**< At which a page of record.export ends. */
+#define KT_LIMIT_RULE_STEPS       5000000u     /**< Lua instructions of one request's rules. */
+#define KT_LIMIT_RULE_BYTES       (64u << 20)  /**< Memory of the rule engine. */
+#define KT_LIMIT_RULE_FILE_BYTES  (256u << 10)
+#define KT_LIMIT_RULE_FILES       500u
 #define KT_LIMIT_CUSTOM_ENTITIES                                                                   \
     200u                            /**< Entities that rule files declare; totals and roles, too. */
 #define KT_LIMIT_CUSTOM_FIELDS 100u /**< Fields they add to one entity or one of its lines. */
