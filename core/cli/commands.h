@@ -20,6 +20,7 @@
     X(command_export)                                                                              \
     X(command_file_attach)                                                                         \
     X(command_file_get)                                                                            \
+    X(command_check)                                                                               \
     X(command_module_list)                                                                         \
     X(command_module_enable)                                                                       \
     X(command_module_disable)                                                                      \

@@ -20,6 +20,11 @@ static enum kt_status check(struct kt_ctx *ctx, const msgpack_object *params)
     return record_check_all(ctx);
 }
 
+static enum kt_status rebuild(struct kt_ctx *ctx, const msgpack_object *params)
+{
+    return record_rebuild(ctx, kt_get_bool(params, "all"));
+}
+
 static enum kt_status module_list(struct kt_ctx *ctx, const msgpack_object *params)
 {
     (void)params;
@@ -137,6 +142,11 @@ static const struct kt_field login_params[] = {
 };
 static const struct kt_field token_params[] = {
     TEXT("token", KT_REQUIRED, "Token of an earlier login", "先前登录获得的令牌"),
+};
+static const struct kt_field rebuild_params[] = {
+    {.name = "all",
+     .type = KT_BOOL,
+     .label = {"Also what the check finds right", "包括校验无误的部分"}},
 };
 static const struct kt_field module_params[] = {
     TEXT("name", KT_REQUIRED, "Module", "模块"),
@@ -274,6 +284,11 @@ static const struct kt_method methods[] = {
      .flags = KT_PRESENT,
      .run = check,
      .label = {"Prove totals, indexes and references", "校验累计、索引与引用"}},
+    {.name = "system.rebuild",
+     .flags = KT_WRITE,
+     .params = KT_LIST(rebuild_params),
+     .run = rebuild,
+     .label = {"Mend what is derived from records", "由记录重建派生数据"}},
     {.name = "auth.login",
      .flags = KT_PRESENT,
      .permission = "",

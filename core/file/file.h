@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "kontor/date.h"
+#include "kontor/model.h"
 #include "store/key.h"
 
 /** Hexadecimal digits of a BLAKE2b-256 hash. */
@@ -50,6 +51,6 @@ enum kt_status file_keep(struct store_txn *txn, const struct file_content *conte
 enum kt_status file_sweep(struct store_txn *txn, kt_instant_us before, unsigned chunks,
                           bool *out_done) KT_NODISCARD;
 /** Reads every content and compares it with its hash. Calls `wrong` for each that differs. */
-typedef void (*file_wrong)(void *argument, const char *hash, const char *what);
+typedef void (*file_wrong)(void *argument, const char *hash, const struct kt_label *what);
 enum kt_status file_check(struct store_txn *txn, file_wrong wrong, void *argument,
                           uint64_t *out_count) KT_NODISCARD;

@@ -105,7 +105,7 @@ static void check_content(struct store_txn *txn, const char *hash,
     crypto_generichash_init(&state, NULL, 0, sizeof(bytes));
     for (uint64_t at = 0; at < content->size; at += chunk.size) {
         if (file_read(txn, content, at, &chunk) != KT_OK) {
-            wrong(argument, hash, "lacks a chunk");
+            wrong(argument, hash, &(struct kt_label){"lacks a chunk", "缺少一块"});
             return;
         }
         crypto_generichash_update(&state, chunk.at, chunk.size);
@@ -113,7 +113,7 @@ static void check_content(struct store_txn *txn, const char *hash,
     crypto_generichash_final(&state, bytes, sizeof(bytes));
     sodium_bin2hex(is, sizeof(is), bytes, sizeof(bytes));
     if (strcmp(is, hash) != 0)
-        wrong(argument, hash, "is not what it was");
+        wrong(argument, hash, &(struct kt_label){"is not what it was", "已不是原内容"});
 }
 
 enum kt_status file_check(struct store_txn *txn, file_wrong wrong, void *argument,
@@ -138,14 +138,14 @@ enum kt_status file_check(struct store_txn *txn, file_wrong wrong, void *argumen
             continue;
         ++*out_count;
         if (!key_read_text(&reader, text, &length, &cut) || length != FILE_HASH_LENGTH) {
-            wrong(argument, hash, "has no name");
+            wrong(argument, hash, &(struct kt_label){"has no name", "没有名称"});
             continue;
         }
         memcpy(hash, text, FILE_HASH_LENGTH);
         if (file_find(txn, hash, FILE_HASH_LENGTH, &content) == KT_OK)
             check_content(txn, hash, &content, wrong, argument);
         else
-            wrong(argument, hash, "cannot be read");
+            wrong(argument, hash, &(struct kt_label){"cannot be read", "无法读取"});
     }
     store_cursor_close(cursor);
     return moved == KT_NOT_FOUND ? KT_OK : moved;

@@ -55,6 +55,39 @@ enum kt_status record_counts_write(struct kt_ctx *ctx, const struct schema_entit
     return status == KT_OK ? KT_OK : record_store_failed(ctx, status);
 }
 
+static enum kt_status last_id_of(struct kt_ctx *ctx, char space, const struct schema_entity *entity,
+                                 uint64_t *out)
+{
+    struct key prefix, behind;
+    struct store_cursor *cursor;
+    struct store_slice found;
+    key_begin(&prefix, space);
+    key_add_u32(&prefix, entity->number);
+    behind = prefix;
+    *out = 0;
+    if (!key_successor(&behind) || store_cursor_open(ctx->txn, &cursor) != KT_OK)
+        return record_store_failed(ctx, KT_INTERNAL);
+    if (store_seek_before(cursor, key_slice(&behind), &found, NULL) == KT_OK &&
+        key_has_prefix(found, key_slice(&prefix))) {
+        struct key_reader reader = key_read(found);
+        uint32_t number;
+        if (!key_read_u32(&reader, &number) || !key_read_u64(&reader, out))
+            *out = 0;
+    }
+    store_cursor_close(cursor);
+    return KT_OK;
+}
+
+enum kt_status record_last_used_id(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                   uint64_t *out)
+{
+    uint64_t told;
+    KT_TRY(last_id_of(ctx, SPACE_RECORD, entity, out));
+    KT_TRY(last_id_of(ctx, SPACE_HISTORY, entity, &told));
+    *out = *out < told ? told : *out;
+    return KT_OK;
+}
+
 void record_counts_add(struct record_counts *counts, const msgpack_object *record)
 {
     counts->all++;

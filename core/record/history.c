@@ -70,11 +70,16 @@ void record_history_begin(struct key *key, const struct schema_entity *entity, u
         key_add_u64(key, id);
 }
 
-void record_changed_key(struct key *key, const struct schema_entity *entity, uint64_t stamp,
-                        uint64_t id)
+void record_changed_begin(struct key *key, const struct schema_entity *entity)
 {
     key_begin(key, SPACE_CHANGED);
     key_add_u32(key, entity->number);
+}
+
+void record_changed_key(struct key *key, const struct schema_entity *entity, uint64_t stamp,
+                        uint64_t id)
+{
+    record_changed_begin(key, entity);
     key_add_u64(key, stamp);
     key_add_u64(key, id);
 }

@@ -112,6 +112,10 @@ enum kt_status record_refresh(struct kt_ctx *ctx);
  * and an entity no longer declared must have no records. Before record_refresh. custom.c */
 enum kt_status record_custom_refresh(struct kt_ctx *ctx, struct schema *schema);
 /** Compare every total, index, unique key and reference with a full scan; changes nothing. Answers
- *  {checked: {records, index_entries, total_rows, references}, count, problems: [{what, entity?,
- * id?, text}]}, the first hundred problems. verify.c */
+ *  {checked: {records, index_entries, total_rows, references, words, changes, files}, count,
+ *  problems: [{what, entity?, id?, text, text_zh}]}, the first hundred problems. verify.c */
 enum kt_status record_check_all(struct kt_ctx *ctx);
+/** Build anew, from records and histories, what the check finds wrong of that which is derived from
+ *  them, or `all` of it; then check again. Answers {rebuilt: [{entity, what, rows}], count,
+ *  problems_left}. rebuild.c */
+enum kt_status record_rebuild(struct kt_ctx *ctx, bool all);

@@ -42,11 +42,21 @@ enum kt_status record_find(struct kt_ctx *ctx, const struct schema_entity *entit
                            struct store_slice *out);
 enum kt_status record_find_present(struct kt_ctx *ctx, const struct schema_entity *entity,
                                    uint64_t id, struct store_slice *out);
+/** Unpacks the bytes of a record and sees that they are its own. */
+enum kt_status record_unpack_whole(struct kt_ctx *ctx, uint64_t id, struct store_slice bytes,
+                                   bool copy, msgpack_object *out);
 bool record_exists(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id);
 /** Of stored bytes, without unpacking them. */
 bool record_is_archived(struct store_slice bytes);
 /** Next value of a named counter, from 1. */
 enum kt_status record_count_up(struct kt_ctx *ctx, const char *counter, uint64_t *out);
+/** Ids of an entity's records, each given out once: the next; the last one so far, 0 for none. */
+enum kt_status record_next_id(struct kt_ctx *ctx, const struct schema_entity *entity,
+                              uint64_t *out);
+enum kt_status record_last_id(struct kt_ctx *ctx, const struct schema_entity *entity,
+                              uint64_t *out);
+enum kt_status record_last_id_write(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                    uint64_t last);
 enum kt_status record_store_failed(struct kt_ctx *ctx, enum kt_status status);
 /** The record in its stored form: the schema's order, no nils. */
 void record_pack(msgpack_packer *packer, const struct schema_entity *entity, uint64_t id,
@@ -66,6 +76,9 @@ enum kt_status record_counts_read(struct kt_ctx *ctx, const struct schema_entity
                                   struct record_counts *out);
 enum kt_status record_counts_write(struct kt_ctx *ctx, const struct schema_entity *entity,
                                    const struct record_counts *counts);
+/** The largest id among the records and their histories; 0 for none. */
+enum kt_status record_last_used_id(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                   uint64_t *out);
 /** Either record may be NULL. */
 enum kt_status record_counts_change(struct kt_ctx *ctx, const struct schema_entity *entity,
                                     const msgpack_object *old, const msgpack_object *record);
@@ -201,6 +214,7 @@ bool record_history_find(struct kt_ctx *ctx, const struct schema_entity *entity,
 enum kt_status record_history_require(struct kt_ctx *ctx, const struct schema_entity *entity,
                                       const char *field);
 /** Key of the row that notes a change: "what changed since" is one walk. */
+void record_changed_begin(struct key *key, const struct schema_entity *entity);
 void record_changed_key(struct key *key, const struct schema_entity *entity, uint64_t stamp,
                         uint64_t id);
 

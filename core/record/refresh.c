@@ -6,22 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "record/record_internal.h"
-
-struct build {
-    struct kt_ctx *ctx;
-    const struct schema_entity *entity;
-    const struct schema_index **indexes;
-    bool *lacks; /**< Of each: some record has no key in it. */
-    size_t index_count;
-    const struct schema_total **totals;
-    size_t total_count;
-    bool words;  /**< The full-text index, too. */
-    bool counts; /**< How many records there are, too. */
-    struct record_counts counted;
-    msgpack_zone *scratch; /**< One record at a time. */
-    uint64_t records;
-};
+#include "record/build.h"
 
 /* --- Declarations as text: equal text, equal rows --- */
 
@@ -95,139 +80,6 @@ static bool has_text(const msgpack_object *list, const char *text)
     return false;
 }
 
-/* --- Emptying and filling --- */
-
-static enum kt_status wipe(struct kt_ctx *ctx, char space, uint32_t number)
-{
-    struct key prefix;
-    struct store_cursor *cursor;
-    struct store_slice found;
-    key_begin(&prefix, space);
-    key_add_u32(&prefix, number);
-    if (store_cursor_open(ctx->txn, &cursor) != KT_OK)
-        return record_store_failed(ctx, KT_INTERNAL);
-    enum kt_status status = KT_OK;
-    while (status == KT_OK && store_seek(cursor, key_slice(&prefix), &found, NULL) == KT_OK &&
-           key_has_prefix(found, key_slice(&prefix))) {
-        char copy[STORE_KEY_MAX];
-        memcpy(copy, found.at, found.size);
-        status = store_del(ctx->txn, (struct store_slice){copy, found.size});
-    }
-    store_cursor_close(cursor);
-    return status == KT_OK ? KT_OK : record_store_failed(ctx, status);
-}
-
-static enum kt_status wipe_all(const struct build *build)
-{
-    for (size_t i = 0; i < build->index_count; i++) {
-        KT_TRY(wipe(build->ctx, SPACE_INDEX, build->indexes[i]->number));
-        KT_TRY(wipe(build->ctx, SPACE_UNIQUE, build->indexes[i]->number));
-    }
-    for (size_t i = 0; i < build->total_count; i++)
-        KT_TRY(wipe(build->ctx, SPACE_TOTAL, build->totals[i]->number));
-    return build->words ? wipe(build->ctx, SPACE_WORD, build->entity->number) : KT_OK;
-}
-
-/* The error tells of the other record, which holds the key. */
-static enum kt_status name_record(struct kt_ctx *ctx, const struct schema_entity *entity,
-                                  uint64_t id)
-{
-    const struct context_error error = ctx->error;
-    context_forgive(ctx);
-    return kt_fail(ctx, error.status, error.field, "%s %llu: %s%.0s", "%s 的记录 %llu：%.0s%s",
-                   entity->name, (unsigned long long)id, error.message, error.message_zh);
-}
-
-static enum kt_status enter(struct build *build, uint64_t id, struct store_slice bytes)
-{
-    struct kt_ctx *ctx = build->ctx;
-    msgpack_object record;
-    KT_TRY(context_unpack(ctx, bytes.at, bytes.size, true, &record));
-    for (size_t i = 0; i < build->index_count; i++) {
-        struct record_keys keys;
-        record_index_keys(ctx, build->indexes[i], id, &record, &keys);
-        build->lacks[i] = build->lacks[i] || keys.count == 0;
-        if (record_index_add(ctx, build->indexes[i], id, &record) != KT_OK)
-            return name_record(ctx, build->entity, id);
-    }
-    for (size_t i = 0; i < build->total_count; i++)
-        KT_TRY(record_total_add(ctx, build->totals[i], &record));
-    record_counts_add(&build->counted, &record);
-    return build->words ? record_words_change(ctx, build->entity, id, NULL, &record) : KT_OK;
-}
-
-static enum kt_status enter_in_scratch(struct build *build, uint64_t id, struct store_slice bytes)
-{
-    struct kt_ctx *ctx = build->ctx;
-    msgpack_zone *arena = ctx->arena;
-    size_t used = ctx->arena_used;
-    ctx->arena = build->scratch;
-    enum kt_status status = enter(build, id, bytes);
-    ctx->arena = arena;
-    if (status == KT_OK)
-        ctx->arena_used = used;
-    else
-        context_error_keep(ctx);
-    msgpack_zone_clear(build->scratch);
-    return status;
-}
-
-/* Writing moves what a cursor stands on, so each record is sought by its id. */
-static enum kt_status fill(struct build *build)
-{
-    struct kt_ctx *ctx = build->ctx;
-    struct key prefix, next;
-    struct store_cursor *cursor;
-    struct store_slice found, bytes;
-    key_begin(&prefix, SPACE_RECORD);
-    key_add_u32(&prefix, build->entity->number);
-    if (store_cursor_open(ctx->txn, &cursor) != KT_OK)
-        return record_store_failed(ctx, KT_INTERNAL);
-    next = prefix;
-    enum kt_status status = KT_OK;
-    while (status == KT_OK && store_seek(cursor, key_slice(&next), &found, &bytes) == KT_OK &&
-           key_has_prefix(found, key_slice(&prefix))) {
-        uint64_t id = record_key_id(found);
-        status = enter_in_scratch(build, id, bytes);
-        record_key(&next, build->entity, id + 1);
-        build->records++;
-    }
-    store_cursor_close(cursor);
-    return status;
-}
-
-/* --- Is every record in an index? --- */
-
-static void whole_key(struct key *key, const struct schema_index *index)
-{
-    key_begin(key, SPACE_KEPT);
-    key_add_u32(key, index->entity->number);
-    key_add_u32(key, index->number);
-}
-
-bool record_index_is_whole(struct kt_ctx *ctx, const struct schema_index *index)
-{
-    struct key key;
-    struct store_slice value;
-    whole_key(&key, index);
-    return store_get(ctx->txn, key_slice(&key), &value) == KT_OK;
-}
-
-/* Records can be older than the declaration that requires a value. */
-static enum kt_status mark_whole(const struct build *build)
-{
-    for (size_t i = 0; i < build->index_count; i++) {
-        struct key key;
-        whole_key(&key, build->indexes[i]);
-        enum kt_status status = build->lacks[i] ? store_del(build->ctx->txn, key_slice(&key))
-                                                : store_put(build->ctx->txn, key_slice(&key),
-                                                            (struct store_slice){"", 0});
-        if (status != KT_OK && status != KT_NOT_FOUND)
-            return record_store_failed(build->ctx, status);
-    }
-    return KT_OK;
-}
-
 /* --- One entity --- */
 
 static void add_text(struct kt_list *list, const msgpack_object *kept, const char *text,
@@ -244,9 +96,6 @@ static struct kt_list *compare(struct build *build, const msgpack_object *kept)
     const struct schema_entity *entity = build->entity;
     struct kt_list *wanted = kt_list_new(ctx);
     bool missing;
-    build->indexes = kt_alloc(ctx, sizeof(const struct schema_index *) * entity->index_count);
-    build->lacks = kt_alloc(ctx, sizeof(bool) * entity->index_count);
-    build->totals = kt_alloc(ctx, sizeof(const struct schema_total *) * entity->total_count);
     for (size_t i = 0; i < entity->index_count; i++) {
         add_text(wanted, kept, index_text(ctx, &entity->indexes[i]), &missing);
         if (missing)
@@ -279,10 +128,11 @@ static enum kt_status keep(struct kt_ctx *ctx, const struct key *key, const msgp
 static enum kt_status refresh(struct kt_ctx *ctx, const struct schema_entity *entity,
                               msgpack_zone *scratch)
 {
-    struct build build = {.ctx = ctx, .entity = entity, .scratch = scratch};
+    struct build build;
     struct key key;
     struct store_slice bytes;
     msgpack_object kept = kt_nil();
+    build_begin(&build, ctx, entity, scratch);
     key_begin(&key, SPACE_KEPT);
     key_add_u32(&key, entity->number);
     enum kt_status status = store_get(ctx->txn, key_slice(&key), &bytes);
@@ -293,12 +143,8 @@ static enum kt_status refresh(struct kt_ctx *ctx, const struct schema_entity *en
     struct kt_list *wanted = compare(&build, &kept);
     if (kt_equal(&wanted->object, &kept))
         return KT_OK;
-    if (build.index_count || build.total_count || build.words || build.counts) {
-        KT_TRY(wipe_all(&build));
-        KT_TRY(fill(&build));
-        KT_TRY(record_counts_write(ctx, entity, &build.counted));
-        KT_TRY(mark_whole(&build));
-    }
+    if (build.index_count || build.total_count || build.words || build.counts)
+        KT_TRY(build_run(&build));
     if (build.records)
         log_info("built entity=%s indexes=%zu totals=%zu words=%d records=%llu", entity->name,
                  build.index_count, build.total_count, build.words,

@@ -136,7 +136,7 @@ static enum kt_status create(struct kt_ctx *ctx, const struct schema_entity *ent
     KT_TRY(record_input_check(ctx, entity, values, by, true, &record));
     KT_TRY(record_input_defaults(ctx, entity, record));
     KT_TRY(record_input_targets(ctx, entity, NULL, record, by));
-    KT_TRY(record_count_up(ctx, kt_format(ctx, "id:%s", entity->name), &id));
+    KT_TRY(record_next_id(ctx, entity, &id));
     KT_TRY(save(ctx, &step, id, record, "created"));
     if (out_id)
         *out_id = id;

@@ -151,3 +151,5 @@ const struct kt_state *schema_state(const struct schema_entity *entity,
 bool schema_cut(const char *word, enum schema_cut *out);
 /** A stable 32-bit number for a name, given out at first use. */
 enum kt_status catalog_number(struct store_txn *txn, const char *name, uint32_t *out);
+/** KT_NOT_FOUND for a name that has no number yet. */
+enum kt_status catalog_find(struct store_txn *txn, const char *name, uint32_t *out);

@@ -78,26 +78,79 @@ enum kt_status record_load(struct kt_ctx *ctx, const struct schema_entity *entit
     return context_check_memory(ctx);
 }
 
+/* --- Counters --- */
+
+static enum kt_status read_counter(struct kt_ctx *ctx, uint32_t number, struct key *key,
+                                   uint64_t *out)
+{
+    struct store_slice bytes;
+    *out = 0;
+    key_begin(key, SPACE_COUNTER);
+    key_add_u32(key, number);
+    enum kt_status status = store_get(ctx->txn, key_slice(key), &bytes);
+    if (status == KT_OK && bytes.size == sizeof(*out))
+        memcpy(out, bytes.at, sizeof(*out));
+    else if (status != KT_NOT_FOUND)
+        return record_store_failed(ctx, KT_INTERNAL);
+    return KT_OK;
+}
+
+static enum kt_status write_counter(struct kt_ctx *ctx, const struct key *key, uint64_t value)
+{
+    enum kt_status status =
+        store_put(ctx->txn, key_slice(key), (struct store_slice){&value, sizeof(value)});
+    return status == KT_OK ? KT_OK : record_store_failed(ctx, status);
+}
+
 enum kt_status record_count_up(struct kt_ctx *ctx, const char *counter, uint64_t *out)
 {
     uint32_t number;
     struct key key;
-    struct store_slice bytes;
-    uint64_t last = 0;
+    uint64_t last;
     enum kt_status status = catalog_number(ctx->txn, counter, &number);
+    if (status != KT_OK)
+        return record_store_failed(ctx, status);
+    KT_TRY(read_counter(ctx, number, &key, &last));
+    *out = last + 1;
+    return write_counter(ctx, &key, *out);
+}
+
+static const char *id_counter(struct kt_ctx *ctx, const struct schema_entity *entity)
+{
+    return kt_format(ctx, "id:%s", entity->name);
+}
+
+enum kt_status record_next_id(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t *out)
+{
+    return record_count_up(ctx, id_counter(ctx, entity), out);
+}
+
+enum kt_status record_last_id(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t *out)
+{
+    uint32_t number;
+    struct key key;
+    *out = 0;
+    enum kt_status status = catalog_find(ctx->txn, id_counter(ctx, entity), &number);
+    if (status == KT_NOT_FOUND)
+        return KT_OK;
+    return status == KT_OK ? read_counter(ctx, number, &key, out)
+                           : record_store_failed(ctx, status);
+}
+
+enum kt_status record_last_id_write(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                    uint64_t last)
+{
+    uint32_t number;
+    struct key key;
+    enum kt_status status = catalog_number(ctx->txn, id_counter(ctx, entity), &number);
     if (status != KT_OK)
         return record_store_failed(ctx, status);
     key_begin(&key, SPACE_COUNTER);
     key_add_u32(&key, number);
-    status = store_get(ctx->txn, key_slice(&key), &bytes);
-    if (status == KT_OK && bytes.size == sizeof(last))
-        memcpy(&last, bytes.at, sizeof(last));
-    else if (status != KT_NOT_FOUND)
-        return record_store_failed(ctx, KT_INTERNAL);
-    *out = last + 1;
-    status = store_put(ctx->txn, key_slice(&key), (struct store_slice){out, sizeof(*out)});
-    return status == KT_OK ? KT_OK : record_store_failed(ctx, status);
+    return write_counter(ctx, &key, last);
 }
+
+/* --- Bytes --- */
 
 /* Size of a msgpack unsigned integer by its first byte. */
 static size_t integer_size(uint8_t first)
@@ -129,6 +182,16 @@ bool record_is_archived(struct store_slice bytes)
         return false;
     at = skip_integer(skip_integer(at + header, end, "id"), end, "version");
     return at && (size_t)(end - at) >= sizeof(mark) - 1 && memcmp(at, mark, sizeof(mark) - 1) == 0;
+}
+
+enum kt_status record_unpack_whole(struct kt_ctx *ctx, uint64_t id, struct store_slice bytes,
+                                   bool copy, msgpack_object *out)
+{
+    KT_TRY(context_unpack(ctx, bytes.at, bytes.size, copy, out));
+    if (out->type != MSGPACK_OBJECT_MAP || kt_get_id(out, "id") != id)
+        return kt_fail(ctx, KT_INTERNAL, NULL, "stored bytes are not the record",
+                       "已存储的数据不是该记录");
+    return KT_OK;
 }
 
 static bool is_stored(const msgpack_object *record, const char *name)

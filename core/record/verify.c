@@ -10,26 +10,41 @@
 #include <stdlib.h>
 #include <string.h>
 
-void verify_problem(struct verify *verify, const char *what, const char *entity, uint64_t id,
-                    const char *format, ...)
+const char *verify_word(enum verify_what what)
+{
+    static const char *const words[VERIFY_WHATS] = {"record", "reference", "history", "file",
+                                                    "index",  "unique",    "total",   "words",
+                                                    "count",  "changed"};
+    return words[what];
+}
+
+void verify_problem(struct verify *verify, enum verify_what what,
+                    const struct schema_entity *entity, uint64_t id, const char *english,
+                    const char *chinese, ...)
 {
     struct kt_ctx *ctx = verify->ctx;
     msgpack_zone *present = ctx->arena;
-    char text[512];
-    va_list arguments;
+    char text[512], text_zh[512];
+    va_list arguments, again;
+    if (entity)
+        verify->wrong[entity - ctx->schema->entities] |= 1u << what;
     if (verify->problem_count++ >= VERIFY_PROBLEMS)
         return;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof(text), format, arguments);
+    va_start(arguments, chinese);
+    va_copy(again, arguments);
+    vsnprintf(text, sizeof(text), english, arguments);
+    vsnprintf(text_zh, sizeof(text_zh), chinese, again);
+    va_end(again);
     va_end(arguments);
     ctx->arena = verify->arena;
     struct kt_map *problem = kt_map_new(ctx);
-    kt_map_set_text(problem, "what", what);
+    kt_map_set_text(problem, "what", verify_word(what));
     if (entity)
-        kt_map_set_text(problem, "entity", entity);
+        kt_map_set_text(problem, "entity", entity->name);
     if (id)
         kt_map_set_id(problem, "id", id);
     kt_map_set_text(problem, "text", kt_format(ctx, "%s", text));
+    kt_map_set_text(problem, "text_zh", kt_format(ctx, "%s", text_zh));
     kt_list_add(verify->problems, problem->object);
     ctx->arena = present;
 }
@@ -43,10 +58,9 @@ static enum kt_status visit(struct verify *verify, uint64_t id, struct store_sli
     msgpack_object record;
     size_t used = ctx->arena_used;
     ctx->arena = verify->scratch;
-    bool whole = context_unpack(ctx, bytes.at, bytes.size, false, &record) == KT_OK;
+    bool whole = record_unpack_whole(ctx, id, bytes, false, &record) == KT_OK;
     if (!whole)
         context_forgive(ctx);
-    whole = whole && record.type == MSGPACK_OBJECT_MAP && kt_get_id(&record, "id") == id;
     enum kt_status status = each(verify, argument, id, whole ? &record : NULL);
     ctx->arena = verify->arena;
     if (status == KT_OK)
@@ -88,9 +102,9 @@ struct expectation {
     uint64_t *entries; /**< For each index: how many of the keys it should have it has. */
 };
 
-static const char *label(const struct schema_index *index)
+static enum verify_what kind(const struct schema_index *index)
 {
-    return index->unique ? "unique" : "index";
+    return index->unique ? VERIFY_UNIQUE : VERIFY_INDEX;
 }
 
 static void check_key(struct verify *verify, const struct schema_index *index, uint64_t id,
@@ -101,19 +115,19 @@ static void check_key(struct verify *verify, const struct schema_index *index, u
     if (key->overflow)
         return;
     if (store_get(verify->ctx->txn, key_slice(key), &value) != KT_OK) {
-        verify_problem(verify, label(index), index->entity->name, id, "%s lacks record %llu",
-                       index->name, (unsigned long long)id);
+        verify_problem(verify, kind(index), index->entity, id, "%s lacks record %llu",
+                       "%s 缺少记录 %llu", index->name, (unsigned long long)id);
         return;
     }
-    ++*entries;
-    if (!index->unique)
-        return;
-    if (value.size == sizeof(owner))
+    if (index->unique && value.size == sizeof(owner))
         memcpy(&owner, value.at, sizeof(owner));
-    if (owner != id)
-        verify_problem(verify, "unique", index->entity->name, id,
-                       "%s gives the value of record %llu to record %llu", index->name,
-                       (unsigned long long)id, (unsigned long long)owner);
+    if (!index->unique || owner == id)
+        ++*entries;
+    else
+        verify_problem(verify, VERIFY_UNIQUE, index->entity, id,
+                       "%s gives the value of record %llu to record %llu",
+                       "%s 将记录 %llu 的值归于记录 %llu", index->name, (unsigned long long)id,
+                       (unsigned long long)owner);
 }
 
 static void check_reference(struct verify *verify, const struct schema_entity *entity, uint64_t id,
@@ -123,8 +137,9 @@ static void check_reference(struct verify *verify, const struct schema_entity *e
         return;
     verify->references++;
     if (!record_exists(verify->ctx, field->target, target))
-        verify_problem(verify, "reference", entity->name, id,
-                       "%s of record %llu refers to %s %llu, which is not there", field->decl->name,
+        verify_problem(verify, VERIFY_REFERENCE, entity, id,
+                       "%s of record %llu refers to %s %llu, which is not there",
+                       "%s（记录 %llu）引用的 %s %llu 不存在", field->decl->name,
                        (unsigned long long)id, field->decl->to, (unsigned long long)target);
 }
 
@@ -154,8 +169,8 @@ static enum kt_status check_record(struct verify *verify, void *argument, uint64
     verify->records++;
     if (!record) {
         expected->counts.all++;
-        verify_problem(verify, "record", entity->name, id, "record %llu cannot be read",
-                       (unsigned long long)id);
+        verify_problem(verify, VERIFY_RECORD, entity, id, "record %llu cannot be read",
+                       "无法读取记录 %llu", (unsigned long long)id);
         return KT_OK;
     }
     record_counts_add(&expected->counts, record);
@@ -202,8 +217,9 @@ static void look_at_row(struct verify *verify, const struct schema_index *index,
     else if (!index->unique && key.size >= sizeof(id))
         id = record_key_id(key);
     if (!is_wanted(verify, index, key, id))
-        verify_problem(verify, label(index), index->entity->name, id,
-                       "%s has an entry for record %llu that does not belong there", index->name,
+        verify_problem(verify, kind(index), index->entity, id,
+                       "%s has an entry for record %llu that does not belong there",
+                       "%s 中有一个不该有的条目，指向记录 %llu", index->name,
                        (unsigned long long)id);
 }
 
@@ -229,16 +245,38 @@ static enum kt_status walk_index(struct verify *verify, const struct schema_inde
     return moved == KT_OK || moved == KT_NOT_FOUND ? KT_OK : record_store_failed(ctx, moved);
 }
 
-static enum kt_status check_counts(struct verify *verify, const struct schema_entity *entity,
-                                   const struct record_counts *found)
+static void check_counts(struct verify *verify, const struct schema_entity *entity,
+                         const struct record_counts *found)
 {
     struct record_counts kept;
-    KT_TRY(record_counts_read(verify->ctx, entity, &kept));
-    if (kept.all != found->all || kept.archived != found->archived)
-        verify_problem(verify, "count", entity->name, 0,
+    if (record_counts_read(verify->ctx, entity, &kept) != KT_OK) {
+        context_forgive(verify->ctx);
+        verify_problem(verify, VERIFY_COUNT, entity, 0, "the count of records cannot be read",
+                       "无法读取记录计数");
+    } else if (kept.all != found->all || kept.archived != found->archived) {
+        verify_problem(verify, VERIFY_COUNT, entity, 0,
                        "%llu records (%llu archived) are counted, %llu (%llu) are there",
+                       "计数为 %llu 条记录（%llu 条已归档），实有 %llu 条（%llu 条）",
                        (unsigned long long)kept.all, (unsigned long long)kept.archived,
                        (unsigned long long)found->all, (unsigned long long)found->archived);
+    }
+}
+
+/* A counter that lags would give a new record the id of one that is there. */
+static enum kt_status check_last_id(struct verify *verify, const struct schema_entity *entity)
+{
+    uint64_t given, used;
+    KT_TRY(record_last_used_id(verify->ctx, entity, &used));
+    if (record_last_id(verify->ctx, entity, &given) != KT_OK) {
+        context_forgive(verify->ctx);
+        verify_problem(verify, VERIFY_COUNT, entity, 0, "the last id given out cannot be read",
+                       "无法读取最后分配的编号");
+    } else if (given < used) {
+        verify_problem(verify, VERIFY_COUNT, entity, used,
+                       "the last id given out is %llu, yet record %llu is or was there",
+                       "最后分配的编号为 %llu，但已有记录 %llu", (unsigned long long)given,
+                       (unsigned long long)used);
+    }
     return KT_OK;
 }
 
@@ -247,7 +285,8 @@ static enum kt_status check_entity(struct verify *verify, const struct schema_en
     struct expectation expected = {.entity = entity};
     expected.entries = kt_alloc(verify->ctx, sizeof(*expected.entries) * entity->index_count);
     KT_TRY(verify_records(verify, entity, check_record, &expected));
-    KT_TRY(check_counts(verify, entity, &expected.counts));
+    check_counts(verify, entity, &expected.counts);
+    KT_TRY(check_last_id(verify, entity));
     for (size_t i = 0; i < entity->index_count; i++) {
         uint64_t rows = 0, again = 0;
         KT_TRY(walk_index(verify, &entity->indexes[i], false, &rows));
@@ -256,6 +295,29 @@ static enum kt_status check_entity(struct verify *verify, const struct schema_en
             KT_TRY(walk_index(verify, &entity->indexes[i], true, &again));
     }
     return verify_history(verify, entity);
+}
+
+static enum kt_status run_parts(struct verify *verify)
+{
+    const struct schema *schema = verify->ctx->schema;
+    for (size_t i = 0; i < schema->entity_count; i++)
+        KT_TRY(check_entity(verify, &schema->entities[i]));
+    KT_TRY(verify_totals(verify));
+    KT_TRY(verify_words(verify));
+    return verify_files(verify);
+}
+
+enum kt_status verify_run(struct kt_ctx *ctx, struct verify *verify)
+{
+    *verify = (struct verify){.ctx = ctx, .arena = ctx->arena, .problems = kt_list_new(ctx)};
+    verify->wrong = kt_alloc(ctx, sizeof(*verify->wrong) * (ctx->schema->entity_count + 1));
+    verify->scratch = msgpack_zone_new(16384);
+    if (!verify->scratch)
+        abort();
+    enum kt_status status = run_parts(verify);
+    msgpack_zone_free(verify->scratch);
+    verify->scratch = NULL;
+    return status == KT_OK ? context_check_memory(ctx) : status;
 }
 
 static void reply(struct verify *verify)
@@ -278,21 +340,8 @@ static void reply(struct verify *verify)
 
 enum kt_status record_check_all(struct kt_ctx *ctx)
 {
-    struct verify verify = {.ctx = ctx, .arena = ctx->arena, .problems = kt_list_new(ctx)};
-    enum kt_status status = KT_OK;
-    verify.scratch = msgpack_zone_new(16384);
-    if (!verify.scratch)
-        abort();
-    for (size_t i = 0; i < ctx->schema->entity_count && status == KT_OK; i++)
-        status = check_entity(&verify, &ctx->schema->entities[i]);
-    if (status == KT_OK)
-        status = verify_totals(&verify);
-    if (status == KT_OK)
-        status = verify_words(&verify);
-    if (status == KT_OK)
-        status = verify_files(&verify);
-    msgpack_zone_free(verify.scratch);
-    KT_TRY(status);
+    struct verify verify;
+    KT_TRY(verify_run(ctx, &verify));
     reply(&verify);
     return context_check_memory(ctx);
 }

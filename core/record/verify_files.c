@@ -5,9 +5,10 @@
 #include "file/file.h"
 #include "record/verify.h"
 
-static void content_is_wrong(void *argument, const char *hash, const char *what)
+static void content_is_wrong(void *argument, const char *hash, const struct kt_label *what)
 {
-    verify_problem(argument, "file", NULL, 0, "the content %s %s", hash, what);
+    verify_problem(argument, VERIFY_FILE, NULL, 0, "the content %s %s%.0s", "内容 %s %.0s%s", hash,
+                   what->en, what->zh);
 }
 
 static void check_value(struct verify *verify, const struct schema_entity *entity, uint64_t id,
@@ -20,9 +21,9 @@ static void check_value(struct verify *verify, const struct schema_entity *entit
     if (!hash || hash->type != MSGPACK_OBJECT_STR ||
         file_find(verify->ctx->txn, hash->via.str.ptr, hash->via.str.size, &content) != KT_OK ||
         content.size != kt_get_id(value, "size"))
-        verify_problem(verify, "file", entity->name, id,
-                       "%s of record %llu refers to a content that is not there", name,
-                       (unsigned long long)id);
+        verify_problem(verify, VERIFY_FILE, entity, id,
+                       "%s of record %llu refers to a content that is not there",
+                       "%s（记录 %llu）引用的内容不存在", name, (unsigned long long)id);
 }
 
 static enum kt_status check_record(struct verify *verify, void *argument, uint64_t id,

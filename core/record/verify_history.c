@@ -20,7 +20,7 @@ struct chain {
     uint64_t version;
     uint64_t stamp;
     bool deleted;
-    uint64_t changed_rows; /**< That the history asks for. */
+    uint64_t changed_rows; /**< That the history asks for and that are there. */
 };
 
 static uint64_t hash(struct chain *chain, const msgpack_object *value)
@@ -36,11 +36,12 @@ static uint64_t hash(struct chain *chain, const msgpack_object *value)
     return sum;
 }
 
-static void complain(const struct chain *chain, const char *text)
+static void complain(const struct chain *chain, const char *english, const char *chinese)
 {
-    verify_problem(chain->verify, "history", chain->entity->name, chain->id,
-                   "version %llu of record %llu: %s", (unsigned long long)chain->version,
-                   (unsigned long long)chain->id, text);
+    verify_problem(chain->verify, VERIFY_HISTORY, chain->entity, chain->id,
+                   "version %llu of record %llu: %s%.0s", "版本 %llu（记录 %llu）：%.0s%s",
+                   (unsigned long long)chain->version, (unsigned long long)chain->id, english,
+                   chinese);
 }
 
 /* --- The end of a record's chain --- */
@@ -50,8 +51,9 @@ static void compare_present(struct chain *chain, const msgpack_object *record)
     for (size_t i = 0; i < chain->entity->field_count; i++) {
         const char *name = chain->entity->fields[i].decl->name;
         if (chain->fields[i].known && chain->fields[i].hash != hash(chain, kt_get(record, name)))
-            verify_problem(chain->verify, "history", chain->entity->name, chain->id,
-                           "%s of record %llu is not what its last change made it", name,
+            verify_problem(chain->verify, VERIFY_HISTORY, chain->entity, chain->id,
+                           "%s of record %llu is not what its last change made it",
+                           "%s（记录 %llu）与最后一次更改的结果不符", name,
                            (unsigned long long)chain->id);
     }
 }
@@ -65,7 +67,8 @@ static void end_record(struct chain *chain)
         return;
     if (record_find_present(ctx, chain->entity, chain->id, &bytes) != KT_OK) {
         if (!chain->deleted)
-            complain(chain, "the last change is no deletion, and the record is not there");
+            complain(chain, "the last change is no deletion, and the record is not there",
+                     "最后一次更改不是删除，但记录不存在");
         return;
     }
     if (context_unpack(ctx, bytes.at, bytes.size, false, &record) != KT_OK) {
@@ -73,9 +76,9 @@ static void end_record(struct chain *chain)
         return;
     }
     if (kt_get_id(&record, "version") != chain->version)
-        verify_problem(chain->verify, "history", chain->entity->name, chain->id,
+        verify_problem(chain->verify, VERIFY_HISTORY, chain->entity, chain->id,
                        "record %llu is at version %llu, its history ends with %llu",
-                       (unsigned long long)chain->id,
+                       "记录 %llu 的版本为 %llu，其历史止于 %llu", (unsigned long long)chain->id,
                        (unsigned long long)kt_get_id(&record, "version"),
                        (unsigned long long)chain->version);
     else
@@ -92,24 +95,30 @@ static void take_field(struct chain *chain, const msgpack_object_kv *pair)
         return;
     struct known *known = &chain->fields[field - chain->entity->fields];
     if (pair->val.type != MSGPACK_OBJECT_ARRAY || pair->val.via.array.size != 2) {
-        complain(chain, "a change is not [before, after]");
+        complain(chain, "a change is not [before, after]", "有一项更改不是 [原值, 新值]");
         return;
     }
     if (known->known && known->hash != hash(chain, &pair->val.via.array.ptr[0]))
-        verify_problem(chain->verify, "history", chain->entity->name, chain->id,
+        verify_problem(chain->verify, VERIFY_HISTORY, chain->entity, chain->id,
                        "version %llu of record %llu: %s was not what the change before made it",
+                       "版本 %llu（记录 %llu）：%s 与前一次更改的结果不符",
                        (unsigned long long)chain->version, (unsigned long long)chain->id,
                        field->decl->name);
     *known = (struct known){true, hash(chain, &pair->val.via.array.ptr[1])};
 }
 
-static void check_noted(struct chain *chain)
+static bool check_noted(struct chain *chain)
 {
     struct key key;
     struct store_slice nothing;
     record_changed_key(&key, chain->entity, chain->stamp, chain->id);
-    if (store_get(chain->verify->ctx->txn, key_slice(&key), &nothing) != KT_OK)
-        complain(chain, "the change is missing in the list of what changed when");
+    if (store_get(chain->verify->ctx->txn, key_slice(&key), &nothing) == KT_OK)
+        return true;
+    verify_problem(chain->verify, VERIFY_CHANGED, chain->entity, chain->id,
+                   "version %llu of record %llu is missing in the list of what changed when",
+                   "版本 %llu（记录 %llu）不在变更时间表中", (unsigned long long)chain->version,
+                   (unsigned long long)chain->id);
+    return false;
 }
 
 static void begin_record(struct chain *chain, uint64_t id)
@@ -132,13 +141,12 @@ static void take_change(struct chain *chain, struct record_change *change, struc
     chain->version = change->version;
     chain->stamp = change->stamp;
     if (!follows)
-        complain(chain, "it does not follow the version before");
-    if (!again)
+        complain(chain, "it does not follow the version before", "与前一版本不连续");
+    if (check_noted(chain) && !again)
         chain->changed_rows++;
-    check_noted(chain);
     if (record_history_read(ctx, bytes, change) != KT_OK) {
         context_forgive(ctx);
-        complain(chain, "the change cannot be read");
+        complain(chain, "the change cannot be read", "无法读取此更改");
         return;
     }
     chain->deleted = change->what.type == MSGPACK_OBJECT_STR && change->what.via.str.size == 6 &&
@@ -157,7 +165,8 @@ static void visit(struct chain *chain, struct store_slice key, struct store_slic
     if (record_history_read_key(key, &change))
         take_change(chain, &change, bytes);
     else
-        verify_problem(chain->verify, "history", chain->entity->name, 0, "a change cannot be read");
+        verify_problem(chain->verify, VERIFY_HISTORY, chain->entity, 0, "a change cannot be read",
+                       "无法读取一项更改");
     ctx->arena = chain->verify->arena;
     ctx->arena_used = used;
     msgpack_zone_clear(chain->verify->scratch);
@@ -210,8 +219,8 @@ static enum kt_status check_told(struct verify *verify, void *argument, uint64_t
     const struct chain *chain = argument;
     (void)record;
     if (!has_change(chain, id, 0))
-        verify_problem(verify, "history", chain->entity->name, id, "record %llu has no history",
-                       (unsigned long long)id);
+        verify_problem(verify, VERIFY_HISTORY, chain->entity, id, "record %llu has no history",
+                       "记录 %llu 没有历史", (unsigned long long)id);
     return KT_OK;
 }
 
@@ -222,8 +231,7 @@ static enum kt_status walk_changed(const struct chain *chain, bool look, uint64_
     struct key prefix;
     struct store_cursor *cursor;
     struct store_slice found;
-    key_begin(&prefix, SPACE_CHANGED);
-    key_add_u32(&prefix, chain->entity->number);
+    record_changed_begin(&prefix, chain->entity);
     if (store_cursor_open(ctx->txn, &cursor) != KT_OK)
         return record_store_failed(ctx, KT_INTERNAL);
     enum kt_status moved = store_seek(cursor, key_slice(&prefix), &found, NULL);
@@ -235,9 +243,10 @@ static enum kt_status walk_changed(const struct chain *chain, bool look, uint64_
         bool read = key_read_u32(&reader, &entity) && key_read_u64(&reader, &stamp) &&
                     key_read_u64(&reader, &id);
         if (look && !(read && has_change(chain, id, stamp)))
-            verify_problem(chain->verify, "history", chain->entity->name, id,
+            verify_problem(chain->verify, VERIFY_CHANGED, chain->entity, id,
                            "record %llu is listed as changed at %llu, its history has no such "
                            "change",
+                           "变更时间表列有记录 %llu 在 %llu 的更改，但其历史中没有",
                            (unsigned long long)id, (unsigned long long)stamp);
         moved = store_next(cursor, &found, NULL);
     }
@@ -258,5 +267,5 @@ enum kt_status verify_history(struct verify *verify, const struct schema_entity 
     KT_TRY(status);
     KT_TRY(verify_records(verify, entity, check_told, &chain));
     KT_TRY(walk_changed(&chain, false, &rows));
-    return rows > chain.changed_rows ? walk_changed(&chain, true, &again) : KT_OK;
+    return rows != chain.changed_rows ? walk_changed(&chain, true, &again) : KT_OK;
 }

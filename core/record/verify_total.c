@@ -48,16 +48,18 @@ static void compare(struct verify *verify, const struct total_table *table,
     char by[256], is[KT_DECIMAL_TEXT_SIZE], should[KT_DECIMAL_TEXT_SIZE];
     describe(total, stored, by, sizeof(by));
     if (stored->count != count)
-        verify_problem(verify, "total", total->entity->name, 0,
-                       "row [%s] of %s counts %lld, the records make %lld", by, total->decl->name,
+        verify_problem(verify, VERIFY_TOTAL, total->entity, 0,
+                       "row [%s] of %s counts %lld, the records make %lld",
+                       "[%s] 行（汇总 %s）计数为 %lld，按记录应为 %lld", by, total->decl->name,
                        (long long)stored->count, (long long)count);
     for (size_t i = 0; i < total->decl->measure_count; i++) {
         if (kt_decimal_compare(stored->measures[i], measures[i]) == 0)
             continue;
         kt_decimal_format(stored->measures[i], is);
         kt_decimal_format(measures[i], should);
-        verify_problem(verify, "total", total->entity->name, 0,
-                       "row [%s] of %s: %s is %s, the records add up to %s", by, total->decl->name,
+        verify_problem(verify, VERIFY_TOTAL, total->entity, 0,
+                       "row [%s] of %s: %s is %s, the records add up to %s",
+                       "[%s] 行（汇总 %s）：%s 为 %s，按记录应为 %s", by, total->decl->name,
                        total->decl->legs[0].measures[i].name, is, should);
     }
 }
@@ -77,8 +79,8 @@ static void check_row(struct verify *verify, struct total_table *table, struct s
         compare(verify, table, &stored, summed);
     } else {
         context_forgive(ctx);
-        verify_problem(verify, "total", table->total->entity->name, 0, "a row of %s cannot be read",
-                       table->total->decl->name);
+        verify_problem(verify, VERIFY_TOTAL, table->total->entity, 0, "a row of %s cannot be read",
+                       "无法读取汇总 %s 的一行", table->total->decl->name);
     }
     ctx->arena = verify->arena;
     ctx->arena_used = used;
@@ -101,9 +103,10 @@ static void check_missing(struct verify *verify, const struct total_table *table
             describe(table->total, &missing, by, sizeof(by));
         else
             context_forgive(verify->ctx);
-        verify_problem(verify, "total", table->total->entity->name, 0,
-                       "row [%s] of %s is not there, the records make %lld entries", by,
-                       table->total->decl->name, (long long)row->count);
+        verify_problem(verify, VERIFY_TOTAL, table->total->entity, 0,
+                       "row [%s] of %s is not there, the records make %lld entries",
+                       "[%s] 行（汇总 %s）不存在，按记录应有 %lld 项", by, table->total->decl->name,
+                       (long long)row->count);
     }
 }
 

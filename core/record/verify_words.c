@@ -25,17 +25,19 @@ static enum kt_status check_record(struct verify *verify, void *argument, uint64
         uint16_t times, length;
         word_key(&key, expected->entity, word, id);
         if (store_get(verify->ctx->txn, key_slice(&key), &value) != KT_OK) {
-            verify_problem(verify, "words", expected->entity->name, id,
-                           "the full-text index lacks '%.*s' of record %llu", (int)word->size,
-                           word->text, (unsigned long long)id);
+            verify_problem(verify, VERIFY_WORDS, expected->entity, id,
+                           "the full-text index lacks '%.*s' of record %llu",
+                           "全文索引缺少“%.*s”（记录 %llu）", (int)word->size, word->text,
+                           (unsigned long long)id);
             continue;
         }
         expected->rows++;
         if (!word_row_read(value, &times, &length) || times != words.at[i].times ||
             length != words.length)
-            verify_problem(verify, "words", expected->entity->name, id,
+            verify_problem(verify, VERIFY_WORDS, expected->entity, id,
                            "the full-text index weighs '%.*s' of record %llu wrongly",
-                           (int)word->size, word->text, (unsigned long long)id);
+                           "全文索引中“%.*s”（记录 %llu）的权重有误", (int)word->size, word->text,
+                           (unsigned long long)id);
     }
     return KT_OK;
 }
@@ -79,9 +81,10 @@ static void visit_row(struct verify *verify, const struct schema_entity *entity,
     word.size = word.size < WORD_BYTES_MAX ? word.size : WORD_BYTES_MAX;
     memcpy(word.text, text, word.size);
     if (look && !is_wanted(verify, entity, &word, id))
-        verify_problem(verify, "words", entity->name, id,
+        verify_problem(verify, VERIFY_WORDS, entity, id,
                        "the full-text index has '%.*s' for record %llu, which lacks it",
-                       (int)word.size, word.text, (unsigned long long)id);
+                       "全文索引中有“%.*s”，但记录 %llu 不含此词", (int)word.size, word.text,
+                       (unsigned long long)id);
 }
 
 static enum kt_status walk_rows(struct verify *verify, const struct schema_entity *entity,
@@ -111,9 +114,10 @@ static enum kt_status check_entity(struct verify *verify, const struct schema_en
     KT_TRY(word_record_count(verify->ctx, entity, &counted));
     verify->words += rows;
     if (counted != expected.records)
-        verify_problem(verify, "words", entity->name, 0,
+        verify_problem(verify, VERIFY_WORDS, entity, 0,
                        "the full-text index counts %llu records, there are %llu",
-                       (unsigned long long)counted, (unsigned long long)expected.records);
+                       "全文索引计数为 %llu 条记录，实有 %llu 条", (unsigned long long)counted,
+                       (unsigned long long)expected.records);
     return rows == expected.rows ? KT_OK : walk_rows(verify, entity, true, &again);
 }
 

@@ -201,11 +201,11 @@ struct findings {
     char last[200];
 };
 
-static void note(void *argument, const char *hash, const char *what)
+static void note(void *argument, const char *hash, const struct kt_label *what)
 {
     struct findings *findings = argument;
     findings->count++;
-    snprintf(findings->last, sizeof(findings->last), "%.4s %s", hash, what);
+    snprintf(findings->last, sizeof(findings->last), "%.4s %s", hash, what->en);
 }
 
 static void the_check_reads_every_byte(void **state)
