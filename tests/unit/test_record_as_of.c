@@ -461,12 +461,12 @@ static uint64_t ann(struct fixture *f)
     return id;
 }
 
-static void assert_problem(struct fixture *f, const char *text)
+static void assert_problem(struct fixture *f, const char *what, const char *text)
 {
     assert_int_equal(record_check_all(&f->ctx), KT_OK);
     const msgpack_object *told = answer(f), *first = kt_at(told, "problems", 0);
     assert_int_equal(kt_get_int(told, "count"), 1);
-    assert_true(kt_is(first, "what", "history"));
+    assert_true(kt_is(first, "what", what));
     assert_string_equal(kt_get_text(&f->ctx, first, "text"), text);
 }
 
@@ -476,8 +476,8 @@ static void a_change_that_is_not_listed_is_named(void **state)
     struct key key;
     record_changed_key(&key, entity_of(f, "shop.party"), 2, ann(f));
     assert_int_equal(store_del(f->txn, key_slice(&key)), KT_OK);
-    assert_problem(f,
-                   "version 2 of record 1: the change is missing in the list of what changed when");
+    assert_problem(f, "changed",
+                   "version 2 of record 1 is missing in the list of what changed when");
 }
 
 static void a_listed_change_that_was_none_is_named(void **state)
@@ -486,7 +486,8 @@ static void a_listed_change_that_was_none_is_named(void **state)
     struct key key;
     record_changed_key(&key, entity_of(f, "shop.party"), 5, ann(f));
     assert_int_equal(store_put(f->txn, key_slice(&key), (struct store_slice){"", 0}), KT_OK);
-    assert_problem(f, "record 1 is listed as changed at 5, its history has no such change");
+    assert_problem(f, "changed",
+                   "record 1 is listed as changed at 5, its history has no such change");
 }
 
 static void a_record_that_changed_behind_its_history_is_named(void **state)
@@ -498,11 +499,11 @@ static void a_record_that_changed_behind_its_history_is_named(void **state)
     record = kt_map_copy(&f->ctx, load(f, "shop.party", id));
     kt_map_set_id(record, "version", 3);
     assert_int_equal(record_put(&f->ctx, party, id, &record->object), KT_OK);
-    assert_problem(f, "record 1 is at version 3, its history ends with 2");
+    assert_problem(f, "history", "record 1 is at version 3, its history ends with 2");
     kt_map_set_id(record, "version", 2);
     kt_map_set_text(record, "weight", "3");
     assert_int_equal(record_put(&f->ctx, party, id, &record->object), KT_OK);
-    assert_problem(f, "weight of record 1 is not what its last change made it");
+    assert_problem(f, "history", "weight of record 1 is not what its last change made it");
 }
 
 static void a_lost_change_is_named(void **state)
@@ -518,7 +519,7 @@ static void a_lost_change_is_named(void **state)
     assert_int_equal(store_del(f->txn, key_slice(&key)), KT_OK);
     record_changed_key(&key, party, 2, id);
     assert_int_equal(store_del(f->txn, key_slice(&key)), KT_OK);
-    assert_problem(f, "version 3 of record 1: it does not follow the version before");
+    assert_problem(f, "history", "version 3 of record 1: it does not follow the version before");
 }
 
 int main(void)

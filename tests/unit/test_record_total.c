@@ -228,7 +228,13 @@ static void a_unique_key_of_another_is_named(void **state)
     key_add_text(&key, "B", 1);
     assert_int_equal(
         store_put(f->txn, key_slice(&key), (struct store_slice){&wrong, sizeof(wrong)}), KT_OK);
-    assert_problem(f, "unique", "shop.party", 2, "gives the value of record 2 to record 1");
+    /* Seen from both sides: record 2 has lost its key, and record 1 has one too many. */
+    const msgpack_object *told = check(f);
+    assert_int_equal(kt_get_int(told, "count"), 2);
+    assert_value(f, kt_get(kt_at(told, "problems", 0), "text"),
+                 json(f, "'shop.party#code gives the value of record 2 to record 1'"));
+    assert_value(f, kt_get(kt_at(told, "problems", 1), "text"),
+                 json(f, "'shop.party#code has an entry for record 1 that does not belong there'"));
 }
 
 static void a_unique_key_of_nobody_is_named(void **state)
