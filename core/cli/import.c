@@ -36,15 +36,24 @@ static void count_error(struct import *import, uint64_t line, const struct clien
 }
 
 /* "orders.csv line 7: price: must not be negative (rule: floor)" */
+static bool begins_with_name(const char *message, const char *name)
+{
+    size_t length = strlen(name);
+    return strncmp(message, name, length) == 0 &&
+           (message[length] == ' ' || message[length] == ':' ||
+            strncmp(message + length, "：", strlen("：")) == 0);
+}
+
 void import_report_error(struct import *import, uint64_t line, const struct client_error *error)
 {
     const struct cli *cli = import->cli;
     struct text text = {.at = NULL};
     text_add_format(&text, cli->chinese ? "%s 第 %" PRIu64 " 行: " : "%s line %" PRIu64 ": ",
                     import->file, line);
-    if (error->field[0])
+    const char *message = cli->chinese ? error->message_zh : error->message;
+    if (error->field[0] && !begins_with_name(message, error->field))
         text_add_format(&text, "%s: ", error->field);
-    text_add_word(&text, cli->chinese ? error->message_zh : error->message);
+    text_add_word(&text, message);
     if (error->rule[0])
         text_add_format(&text, cli->chinese ? "（规则: %s）" : " (rule: %s)", error->rule);
     cli_say(cli, "", text.at, text.length);

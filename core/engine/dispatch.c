@@ -125,8 +125,8 @@ enum kt_status dispatch_check(struct kt_ctx *ctx, const char *method, size_t met
 {
     *out = (struct dispatch){.method = registry_method(ctx->registry, method, method_length)};
     if (!out->method)
-        return kt_fail(ctx, KT_NOT_FOUND, "method", "there is no method %.*s", "没有方法 %.*s",
-                       (int)method_length, method);
+        return kt_fail(ctx, KT_NOT_FOUND, "method", "there is no method %s", "没有方法 %s",
+                       context_quote(ctx, method, method_length));
     if (*out->method->permission)
         KT_TRY(access_require(ctx, out->method->permission));
     KT_TRY(set_as_of(ctx, out->method, given));

@@ -127,8 +127,10 @@ enum kt_status records_import(struct kt_ctx *ctx, const msgpack_object *params)
 {
     const struct schema_entity *entity;
     KT_TRY(records_find_entity(ctx, params, "create", &entity));
-    if (kt_has(params, "key"))
+    if (kt_has(params, "key")) { /* What is there is compared with what is given. */
+        KT_TRY(access_require(ctx, kt_format(ctx, "%s.read", entity->name)));
         KT_TRY(access_require(ctx, kt_format(ctx, "%s.update", entity->name)));
+    }
     return record_failed(ctx, entity, record_import(ctx, entity, params));
 }
 

@@ -90,18 +90,18 @@ static enum kt_status follow(struct kt_ctx *ctx, struct reference_scope *scope,
     KT_TRY(scope->find(ctx, scope->argument, at, (size_t)((dot ? dot : end) - at), &value));
     if (!value)
         return kt_fail(ctx, KT_INVALID, tell(ctx, place),
-                       "\"%.*s\" does not begin with the index or name of an earlier operation",
-                       "“%.*s”并非以先前操作的序号或名称开头", (int)path->via.str.size,
-                       path->via.str.ptr);
+                       "\"%s\" does not begin with the index or name of an earlier operation",
+                       "“%s”并非以先前操作的序号或名称开头",
+                       context_quote(ctx, path->via.str.ptr, path->via.str.size));
     while (dot) {
         at = dot + 1;
         dot = memchr(at, '.', (size_t)(end - at));
         value = step_into(value, at, (size_t)((dot ? dot : end) - at));
         if (!value)
             return kt_fail(ctx, KT_INVALID, tell(ctx, place),
-                           "\"%.*s\" leads nowhere: the answer has no %.*s",
-                           "“%.*s”无效：应答中没有 %.*s", (int)path->via.str.size,
-                           path->via.str.ptr, (int)((dot ? dot : end) - at), at);
+                           "\"%s\" leads nowhere: the answer has no %s", "“%s”无效：应答中没有 %s",
+                           context_quote(ctx, path->via.str.ptr, path->via.str.size),
+                           context_quote(ctx, at, (size_t)((dot ? dot : end) - at)));
     }
     if (!weigh(value, place->depth, &scope->put_bytes))
         return kt_fail(ctx, KT_TOO_LARGE, tell(ctx, place),

@@ -94,9 +94,9 @@ static enum kt_status check_name(struct kt_ctx *ctx, const char *name)
                              *at) != NULL);
     if (plain && !strstr(name, "..") && *name != '/')
         return KT_OK;
-    return kt_fail(ctx, KT_INVALID, "files",
-                   "'%s' is not a rule file name such as sales_discount.lua",
-                   "“%s”不是有效的规则文件名（例如 sales_discount.lua）", name);
+    return kt_fail(
+        ctx, KT_INVALID, "files", "'%s' is not a rule file name such as sales_discount.lua",
+        "“%s”不是有效的规则文件名（例如 sales_discount.lua）", context_quote(ctx, name, length));
 }
 
 static enum kt_status put_file(struct kt_ctx *ctx, const msgpack_object_kv *pair)

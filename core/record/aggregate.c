@@ -157,7 +157,8 @@ static enum kt_status unknown_column(struct kt_ctx *ctx, const char *field, cons
 {
     return kt_fail(ctx, KT_INVALID, field,
                    "%s is not of the answer: use count, sum.FIELD or a name in by",
-                   "结果中没有 %s：可用 count、sum.字段 或 by 中的名称", name);
+                   "结果中没有 %s：可用 count、sum.字段 或 by 中的名称",
+                   context_quote(ctx, name, strlen(name)));
 }
 
 /* Sums have the digits of what was added; averages two more than the field may have. */
@@ -243,7 +244,7 @@ static enum kt_status compile_having(struct aggregate *aggregate, const msgpack_
     const char *name = text_of(ctx, &parts[0]), *op = text_of(ctx, &parts[1]);
     if (!query_find_op(op, &out->op) || out->op == QUERY_IN || out->op == QUERY_LIKE)
         return kt_fail(ctx, KT_INVALID, "having", "unknown operator %s; use = != < <= > >=",
-                       "未知运算符 %s；可用 = != < <= > >=", op);
+                       "未知运算符 %s；可用 = != < <= > >=", context_quote(ctx, op, strlen(op)));
     if (!find_column(aggregate, name, &out->column) || out->column.by)
         return unknown_column(ctx, "having", name);
     bool decimal;

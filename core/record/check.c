@@ -298,7 +298,8 @@ static enum kt_status check_line(struct kt_ctx *ctx, const struct schema_field *
             continue;
         }
         if (!part)
-            return kt_fail(ctx, KT_INVALID, place, "there is no field %s", "没有字段 %s", place);
+            return kt_fail(ctx, KT_INVALID, place, "there is no field %s", "没有字段 %s",
+                           context_quote(ctx, place, strlen(place)));
         msgpack_object checked;
         KT_TRY(record_check_value(ctx, part, place, &pair->val, &checked));
         kt_map_set(line, part->decl->name, checked);
@@ -442,7 +443,8 @@ static enum kt_status check_param(struct kt_ctx *ctx, struct kt_fields fields,
         return kt_fail(ctx, KT_INVALID, "params", "parameter names must be text",
                        "参数名必须是文本");
     const char *name = kt_format(ctx, "%.*s", (int)pair->key.via.str.size, pair->key.via.str.ptr);
-    return kt_fail(ctx, KT_INVALID, name, "there is no parameter %s", "没有参数 %s", name);
+    return kt_fail(ctx, KT_INVALID, name, "there is no parameter %s", "没有参数 %s",
+                   context_quote(ctx, name, strlen(name)));
 }
 
 enum kt_status record_check_params(struct kt_ctx *ctx, struct kt_fields fields,

@@ -170,6 +170,29 @@ const char *kt_format(struct kt_ctx *ctx, const char *format, ...)
     return text;
 }
 
+/* At most so many bytes of the text, and "…" for those that went. */
+static const char *cut(struct kt_ctx *ctx, const char *text, size_t length, size_t most)
+{
+    size_t kept = length < most ? length : most;
+    while (kept < length && kept > 0 && ((unsigned char)text[kept] & 0xC0) == 0x80)
+        kept--; /* Within a character. */
+    return kt_format(ctx, "%.*s%s", (int)kept, text, kept < length ? "…" : "");
+}
+
+const char *context_quote(struct kt_ctx *ctx, const char *text, size_t length)
+{
+    return cut(ctx, text, length, CONTEXT_QUOTE_BYTES);
+}
+
+/* What a message quotes may be anything that a stranger sent, of any length. */
+static const char *format_message(struct kt_ctx *ctx, const char *format, va_list arguments)
+{
+    char text[KT_LIMIT_ERROR_BYTES +
+              2]; /* One byte more than is kept, to see that it is too long. */
+    vsnprintf(text, sizeof(text), format, arguments);
+    return cut(ctx, text, strlen(text), KT_LIMIT_ERROR_BYTES);
+}
+
 enum kt_status kt_fail(struct kt_ctx *ctx, enum kt_status status, const char *field,
                        const char *message_en, const char *message_zh, ...)
 {
@@ -179,9 +202,9 @@ enum kt_status kt_fail(struct kt_ctx *ctx, enum kt_status status, const char *fi
     va_start(arguments, message_zh);
     va_copy(again, arguments);
     ctx->error.status = status;
-    ctx->error.field = field ? kt_format(ctx, "%s", field) : NULL;
-    ctx->error.message = format_list(ctx, message_en, arguments);
-    ctx->error.message_zh = format_list(ctx, message_zh, again);
+    ctx->error.field = field ? cut(ctx, field, strlen(field), KT_LIMIT_ERROR_FIELD) : NULL;
+    ctx->error.message = format_message(ctx, message_en, arguments);
+    ctx->error.message_zh = format_message(ctx, message_zh, again);
     va_end(again);
     va_end(arguments);
     return status;

@@ -122,6 +122,10 @@ struct context_try {
 enum kt_status context_try_begin(struct kt_ctx *ctx, struct context_try *attempt);
 enum kt_status context_try_end(struct kt_ctx *ctx, const struct context_try *attempt,
                                enum kt_status status);
+/** A text that a client gave, to be quoted in a message: cut to CONTEXT_QUOTE_BYTES. (kt_fail
+ * bounds every message as a whole, but what it cuts off its end would have told how to mend it.) */
+#define CONTEXT_QUOTE_BYTES 64u
+const char *context_quote(struct kt_ctx *ctx, const char *text, size_t length);
 /** Like kt_fail with a details map and a rule name. */
 void context_error_details(struct kt_ctx *ctx, msgpack_object details);
 /** Unpack `bytes` (trusted, from the store) into the arena; `copy` when the bytes will not stay. */

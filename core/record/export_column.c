@@ -11,7 +11,7 @@ static enum kt_status refuse_unknown(struct kt_ctx *ctx, const struct schema_ent
                                      const char *name)
 {
     return kt_fail(ctx, KT_INVALID, name, "%s has no field %s", "%s 没有字段 %s", entity->name,
-                   name);
+                   context_quote(ctx, name, strlen(name)));
 }
 
 static enum kt_status check_shown(struct kt_ctx *ctx, const struct schema_field *field,

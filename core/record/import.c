@@ -131,7 +131,7 @@ static enum kt_status read_cell(struct import *import, struct document *document
 {
     enum kt_status status = import_cell_read(&document->cells, &import->columns[column], path,
                                              cell_at(import, row, column), out);
-    if (status == KT_OK || !is_of_row(import->ctx, status))
+    if (status == KT_OK || status == KT_DENIED || !is_of_row(import->ctx, status))
         return status;
     *out = kt_nil();
     note_error(import, document, row);
@@ -326,12 +326,8 @@ static enum kt_status read_request(struct import *import, const msgpack_object *
     import->rows = rows;
     KT_TRY(import_columns_read(ctx, import->entity, kt_get(params, "columns"), &import->columns,
                                &import->column_count));
-    for (size_t c = 0; c < import->column_count; c++) {
-        const struct import_column *column = &import->columns[c];
-        if (column->field)
-            KT_TRY(import_field_check(ctx, column->line ? column->line : column->field,
-                                      import_column_name(ctx, column)));
-    }
+    for (size_t c = 0; c < import->column_count; c++)
+        KT_TRY(import_column_check(ctx, import->entity, &import->columns[c]));
     if (!kt_has(params, "key"))
         return KT_OK;
     return import_key_read(ctx, import->entity, kt_get_text(ctx, params, "key"), import->columns,

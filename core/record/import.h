@@ -24,9 +24,12 @@ const struct schema_field *import_field(const struct schema_entity *entity, cons
                                         size_t length);
 /** Can an import write this field? */
 bool import_can_write(const struct schema_field *field);
-/** Fills the error with why it cannot. */
-enum kt_status import_field_check(struct kt_ctx *ctx, const struct schema_field *field,
-                                  const char *path);
+/** Can the present user fill the column by an import? */
+enum kt_status import_column_check(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                   const struct import_column *column);
+/** KT_DENIED, naming the column, when the user may not read what it refers to: then only #id does,
+ *  whatever the row. */
+enum kt_status import_check_target(struct kt_ctx *ctx, const struct import_column *column);
 
 /** --- import_cell.c: one cell. --- */
 /** A reference of the file to a record that only an earlier row of the same file may have made. */

@@ -128,13 +128,18 @@ static const char *text_of(struct kt_ctx *ctx, const msgpack_object *cell)
     return kt_format(ctx, "%.*s", (int)cell->via.str.size, cell->via.str.ptr);
 }
 
+static const char *quote(struct kt_ctx *ctx, const msgpack_object *cell)
+{
+    return context_quote(ctx, cell->via.str.ptr, cell->via.str.size);
+}
+
 static enum kt_status not_found(struct import_cells *cells, const struct schema_entity *target,
                                 const struct import_column *column, const char *path,
                                 const msgpack_object *cell)
 {
     struct kt_ctx *ctx = cells->ctx;
     enum kt_status status = kt_fail(ctx, KT_INVALID, path, "%s: there is no %s called %s",
-                                    "%s：%s 中没有 %s", path, target->name, text_of(ctx, cell));
+                                    "%s：%s 中没有 %s", path, target->name, quote(ctx, cell));
     if (!cells->pending || target != cells->entity || cells->pending_count == IMPORT_PENDING_MAX)
         return status;
     struct kt_list *keys = kt_list_new(ctx);
@@ -167,7 +172,6 @@ static enum kt_status find_target(struct import_cells *cells, const struct impor
     struct kt_ctx *ctx = cells->ctx;
     const struct schema_field *field = column->line ? column->line : column->field;
     const struct schema_entity *target = field->target;
-    const char *text = text_of(ctx, cell);
     uint64_t id = 0;
     unsigned count;
     *out = kt_nil();
@@ -175,14 +179,15 @@ static enum kt_status find_target(struct import_cells *cells, const struct impor
         return kt_fail(ctx, KT_INVALID, path, "%s refers to %s, whose module is not enabled",
                        "%s 引用 %s，但其模块未启用", path, field->decl->to);
     if (import_is_id(cell->via.str.ptr, cell->via.str.size)) {
-        *out = kt_id(strtoull(text + 1, NULL, 10));
+        *out = kt_id(strtoull(text_of(ctx, cell) + 1, NULL, 10));
         return KT_OK;
     }
+    KT_TRY(import_check_target(ctx, column));
     KT_TRY(import_find(ctx, target, column->by, cell, &id, &count));
     if (count > 1)
-        return kt_fail(ctx, KT_INVALID, path,
-                       "%s: several %s are called %s: give its number or #id",
-                       "%s：多个 %s 名为 %s：请给出编号或 #id", path, target->name, text);
+        return kt_fail(
+            ctx, KT_INVALID, path, "%s: several %s are called %s: give its number or #id",
+            "%s：多个 %s 名为 %s：请给出编号或 #id", path, target->name, quote(ctx, cell));
     if (count == 0)
         return not_found(cells, target, column, path, cell);
     *out = kt_id(id);
@@ -272,7 +277,8 @@ static enum kt_status check_point(struct kt_ctx *ctx, const char *path, const ch
         return KT_OK;
     return kt_fail(ctx, KT_INVALID, path,
                    "%s: write %s with a point and without thousands, such as 1234.50",
-                   "%s：%s 应使用小数点且不带千位分隔符，例如 1234.50", path, text);
+                   "%s：%s 应使用小数点且不带千位分隔符，例如 1234.50", path,
+                   context_quote(ctx, text, strlen(text)));
 }
 
 static enum kt_status read_instant(struct kt_ctx *ctx, const char *path, const char *text,

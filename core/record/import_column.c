@@ -102,12 +102,13 @@ static enum kt_status refuse_unknown(struct kt_ctx *ctx, const struct schema_ent
 {
     const char *near = lines ? near_names(ctx, lines->lines, lines->line_count, part)
                              : near_names(ctx, entity->fields, entity->field_count, part);
+    const char *quoted = context_quote(ctx, whole, strlen(whole));
     if (*near)
         return kt_fail(ctx, KT_INVALID, whole, "%s has no field %s: is it %s?",
-                       "%s 没有字段 %s：是否为 %s？", entity->name, whole, near);
+                       "%s 没有字段 %s：是否为 %s？", entity->name, quoted, near);
     return kt_fail(ctx, KT_INVALID, whole,
                    "%s has no field %s: see its description for those it has",
-                   "%s 没有字段 %s：请查看其说明中的字段", entity->name, whole);
+                   "%s 没有字段 %s：请查看其说明中的字段", entity->name, quoted);
 }
 
 /* --- One column --- */
@@ -139,7 +140,7 @@ bool import_can_write(const struct schema_field *field)
     return field->decl->type != KT_STATE && !is_readonly(field->decl) && !is_no_text(field->decl);
 }
 
-enum kt_status import_field_check(struct kt_ctx *ctx, const struct schema_field *field,
+static enum kt_status check_field(struct kt_ctx *ctx, const struct schema_field *field,
                                   const char *path)
 {
     const struct kt_field *decl = field->decl;
@@ -156,6 +157,45 @@ enum kt_status import_field_check(struct kt_ctx *ctx, const struct schema_field 
     return KT_OK;
 }
 
+const char *import_column_name(struct kt_ctx *ctx, const struct import_column *column)
+{
+    if (!column->field)
+        return "#";
+    return kt_format(ctx, "%s%s%s%s%s", column->field->decl->name, column->line ? "." : "",
+                     column->line ? column->line->decl->name : "", column->by ? "." : "",
+                     column->by ? column->by->decl->name : "");
+}
+
+/* Who finds a record by what it is called learns that it is there. */
+enum kt_status import_check_target(struct kt_ctx *ctx, const struct import_column *column)
+{
+    const struct schema_entity *target = (column->line ? column->line : column->field)->target;
+    const char *name = import_column_name(ctx, column);
+    if (ctx->host->may(ctx, kt_format(ctx, "%s.read", target->name)))
+        return KT_OK;
+    return kt_fail(ctx, KT_DENIED, name,
+                   "%s names records of %s, which you may not read: give their #id",
+                   "%s 按名称引用 %s，您无权读取：请使用 #编号", name, target->name);
+}
+
+/* A user who may not see what is in a field would learn it from what a value given for it does:
+ * nothing, when it is there already. */
+enum kt_status import_column_check(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                   const struct import_column *column)
+{
+    const char *name = import_column_name(ctx, column);
+    const struct schema_field *field = column->line ? column->line : column->field;
+    if (!field)
+        return KT_OK;
+    KT_TRY(check_field(ctx, field, name));
+    KT_TRY(record_mask_refuse(ctx, entity, column->field, name));
+    KT_TRY(record_mask_refuse(ctx, entity, field, name));
+    if (!column->by)
+        return KT_OK;
+    KT_TRY(import_check_target(ctx, column));
+    return record_mask_refuse(ctx, field->target, column->by, name);
+}
+
 /* What follows a reference's name: the field that names its target. */
 static enum kt_status read_by(struct kt_ctx *ctx, const char *whole, const char *rest,
                               struct import_column *column)
@@ -163,8 +203,8 @@ static enum kt_status read_by(struct kt_ctx *ctx, const char *whole, const char 
     const struct schema_field *field = column->line ? column->line : column->field;
     const struct schema_entity *target = field->target;
     if ((field->decl->type != KT_REF && field->decl->type != KT_REFS) || !target)
-        return kt_fail(ctx, KT_INVALID, whole, "%s: %s is no reference", "%s：%s 不是引用", whole,
-                       field->decl->name);
+        return kt_fail(ctx, KT_INVALID, whole, "%s: %s is no reference", "%s：%s 不是引用",
+                       context_quote(ctx, whole, strlen(whole)), field->decl->name);
     column->by = find_field(target->fields, target->field_count, rest, strlen(rest));
     if (!column->by)
         return refuse_unknown(ctx, target, NULL, whole, rest);
@@ -206,15 +246,6 @@ static enum kt_status read_column(struct kt_ctx *ctx, const struct schema_entity
             return read_by(ctx, name, dot + 1, out);
     }
     return out->field ? KT_OK : refuse_unknown(ctx, entity, NULL, name, name);
-}
-
-const char *import_column_name(struct kt_ctx *ctx, const struct import_column *column)
-{
-    if (!column->field)
-        return "#";
-    return kt_format(ctx, "%s%s%s%s%s", column->field->decl->name, column->line ? "." : "",
-                     column->line ? column->line->decl->name : "", column->by ? "." : "",
-                     column->by ? column->by->decl->name : "");
 }
 
 static enum kt_status check_against(struct kt_ctx *ctx, const struct import_column *columns,

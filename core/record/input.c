@@ -131,7 +131,7 @@ enum kt_status record_input_check(struct kt_ctx *ctx, const struct schema_entity
             const char *name =
                 kt_format(ctx, "%.*s", (int)pair->key.via.str.size, pair->key.via.str.ptr);
             return kt_fail(ctx, KT_INVALID, name, "%s has no field %s", "%s 没有字段 %s",
-                           entity->name, name);
+                           entity->name, context_quote(ctx, name, strlen(name)));
         }
         const char *name = field->decl->name;
         if (kt_get(&checked->object, name))

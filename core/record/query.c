@@ -40,7 +40,7 @@ static enum kt_status unknown_field(struct kt_ctx *ctx, const struct record_ques
                                     const char *name)
 {
     return kt_fail(ctx, KT_INVALID, name, "%s has no field %s", "%s 没有字段 %s",
-                   asked->entity->name, name);
+                   asked->entity->name, context_quote(ctx, name, strlen(name)));
 }
 
 static enum kt_status follow(struct kt_ctx *ctx, const struct record_question *asked,
@@ -219,7 +219,8 @@ static enum kt_status compile_term(struct compiler *compiler, const msgpack_obje
     node->kind = QUERY_TERM;
     if (!query_find_op(op, &node->op))
         return kt_fail(ctx, KT_INVALID, "where", "unknown operator %s; use = != < <= > >= in like",
-                       "未知运算符 %s；可用 = != < <= > >= in like", op);
+                       "未知运算符 %s；可用 = != < <= > >= in like",
+                       context_quote(ctx, op, strlen(op)));
     KT_TRY(query_compile_path(ctx, compiler->asked, name, &node->path));
     if (is_archived(&node->path) && !node->path.hop_count)
         compiler->names_archived = true;

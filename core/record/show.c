@@ -35,8 +35,8 @@ enum kt_status record_show_check(struct kt_ctx *ctx, const struct schema_entity 
         bool follows;
         KT_TRY(record_project_check(ctx, entity, name, &follows));
         if (!follows && !schema_own_field(text, length) && !schema_field(entity, text, length))
-            return kt_fail(ctx, KT_INVALID, "fields", "%s has no field %.*s", "%s 没有字段 %.*s",
-                           entity->name, (int)length, text);
+            return kt_fail(ctx, KT_INVALID, "fields", "%s has no field %s", "%s 没有字段 %s",
+                           entity->name, context_quote(ctx, text, length));
     }
     return KT_OK;
 }

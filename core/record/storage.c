@@ -48,8 +48,9 @@ enum kt_status record_entity(struct kt_ctx *ctx, const char *name, size_t length
     const struct schema_entity *entity = schema_entity(ctx->schema, name, length);
     if (!entity || !entity->enabled)
         return kt_fail(ctx, KT_NOT_FOUND, "entity",
-                       entity ? "the module of %.*s is not enabled" : "there is no entity %.*s",
-                       entity ? "%.*s 所属模块未启用" : "没有实体 %.*s", (int)length, name);
+                       entity ? "the module of %s is not enabled" : "there is no entity %s",
+                       entity ? "%s 所属模块未启用" : "没有实体 %s",
+                       context_quote(ctx, name, length));
     *out = entity;
     return KT_OK;
 }

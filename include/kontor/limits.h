@@ -4,6 +4,8 @@
 #define KT_LIMIT_MESSAGE_BYTES    (4u << 20)  /**< One RPC message. */
 #define KT_LIMIT_MESSAGE_DEPTH    32          /**< Nesting of arrays and maps in it. */
 #define KT_LIMIT_MESSAGE_ELEMENTS 400000u     /**< Values in it. */
+#define KT_LIMIT_ERROR_BYTES      1000u       /**< The message of an error, in each language, */
+#define KT_LIMIT_ERROR_FIELD      256u        /**< and the field it names: what is longer is cut. */
 #define KT_LIMIT_ARENA_BYTES      (64u << 20) /**< Memory one request may build. */
 #define KT_LIMIT_RECORD_BYTES     (1u << 20)  /**< One stored record. */
 #define KT_LIMIT_LINES            5000u       /**< Lines of one document. */

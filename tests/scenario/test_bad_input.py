@@ -2,7 +2,7 @@
 """Bad input: each gives one clear error with its code and the field at fault, and nothing changes:
 no record, no event, no total, no number of a sequence.
 """
-from kontor_test import KontorCase, Wire, load_demo, main
+from kontor_test import KontorCase, KontorError, Wire, load_demo, main
 
 USERS = {"anna": ["sales.user"], "clara": ["finance.user"], "guest": []}
 ENTITIES = ["parties.party", "products.uom", "products.product", "products.price",
@@ -60,6 +60,36 @@ class BadInput(KontorCase):
         self.assertEqual(self.before, self.state())
 
     # --- What is called ---
+
+    # --- What is called ---
+
+    def test_long_names_are_quoted_short(self):
+        long, entity = "轴" * 350000, "sales.order"
+        for method, params in (
+                ("record.get", {"entity": entity, "id": 1, "fields": [long]}),
+                ("record.search", {"entity": long}),
+                ("record.search", {"entity": entity, "where": [[long, "=", 1]]}),
+                ("record.search", {"entity": entity, "where": [["date", long, 1]]}),
+                ("record.search", {"entity": entity, "where": [["customer." + long, "=", 1]]}),
+                ("record.search", {"entity": entity, "order": long}),
+                ("record.search", {"entity": entity, "fields": ["customer." + long]}),
+                ("record.search", {"entity": entity, long: 1}),
+                ("record.aggregate", {"entity": entity, "by": [long]}),
+                ("record.aggregate", {"entity": entity, "by": ["date"], "having": [
+                    [long, "=", 1]]}),
+                ("record.create", {"entity": entity, "values": {long: 1}}),
+                ("record.create", {"entity": entity, "values": {"lines": [{long: 1}]}}),
+                ("record.batch", {"ops": [{"op": "record.delete", "entity": entity,
+                                           "id": {"$": long}}]}),
+                ("record.export", {"entity": entity, "fields": [long]}),
+                ("rules.push", {"files": {long: ""}}),
+                ("sales.order.confirm", {"id": self.draft, long: 1})):
+            with self.subTest(method, params=str(params)[:80]):
+                with self.assertRaises(KontorError) as caught:
+                    self.admin.call(method, params)
+                for text in (caught.exception.message, caught.exception.message_zh):
+                    self.assertLess(len(text.encode()), 1010)
+                self.assertLess(len((caught.exception.field or "").encode()), 260)
 
     def test_unknown_method(self):
         for method in ("sales.order.explode", "sales", "", "record", "x" * 100):

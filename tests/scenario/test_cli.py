@@ -482,7 +482,7 @@ class Terminal(Cli):
             self.assertRegex(line, r"\[#*-*\] +\d+% +\d+ rows")
         self.assertEqual(sorted(percents), percents)
         # The message of the bad row has a line of its own; in the end nothing is left of the bar.
-        self.assertRegex(sent, r"(\A|\r\x1b\[K|\n)[^\r\n]*progress\.csv line 902: price: "
+        self.assertRegex(sent, r"(\A|\r\x1b\[K|\n)[^\r\n]*progress\.csv line 902: price must"
                                r"[^\r\n]*\r\n")
         self.assertIn("\x1b[K\r\x1b[K", sent[sent.rindex("% "):])
 

@@ -116,7 +116,8 @@ class Import(Cli):
             ",".join(row) + "\n" for row in rows))
         name = re.escape(file)
         summary = self.imports(REFUSED, file, "--batch", "6", says=(
-            f"^{name} line 7: price: .", f"^{name} line 8: price: .", f"^{name} line 15: code: .",
+            f"^{name} line 7: price must not be below 0$", f"^{name} line 8: price must be .",
+            f"^{name} line 15: code is already used by products.product \\d+$",
             f"^{name} line 23: 5 cells, but the header names 4$"))
         self.assert_counts(summary, rows=20, created=16, failed=4)
         self.assertEqual([(7, "price"), (8, "price"), (15, "code"), (23, None)],
@@ -124,14 +125,31 @@ class Import(Cli):
         self.assertEqual({f"B-{number:02}" for number in range(1, 20)} - {"B-04", "B-05", "B-12"},
                          set(self.products("B-")))
 
+    def test_messages_name_a_field_once(self):
+        # Whether the message begins with the field's name, or does not name it.
+        file = self.write("once.csv", "code,name,uom,tax_rate\nO-1,One,stone,\nO-2,Two,,101\n")
+        self.imports(REFUSED, file, says=("line 2: uom: there is no products.uom called stone$",
+                                          "line 3: tax_rate: a percentage is at most 100$"))
+        ran = self.run_kontor("import", "products.product", file, "--lang", "zh")
+        self.assertIn("第 2 行: uom：products.uom 中没有 stone\n", ran.stderr)
+
+    def test_long_texts_are_quoted_short(self):
+        # A name of a column, and a reference, of a megabyte.
+        for name, text in (("column", "code,{}\nQ-1,x\n"), ("cell", "code,uom\nQ-1,{}\n")):
+            file = self.write(f"{name}.csv", text.format("轴" * 350000))
+            ran = self.run_kontor("import", "products.product", file, "--json")
+            self.assertEqual(REFUSED, ran.returncode)
+            self.assertIn("轴…", ran.stderr)
+            self.assertLess(len(ran.stderr) + len(ran.stdout), 2000)
+
     def test_nothing_but_bad_rows(self):
         file = self.write("all.csv", "code,name,price\n" + "A-1,x,-1\n" * 50)
-        summary = self.imports(REFUSED, file, says=["line \\d+: price: "] * 50)
+        summary = self.imports(REFUSED, file, says=["line \\d+: price "] * 50)
         self.assert_counts(summary, rows=50, failed=50)
 
     def test_dry_run_changes_nothing(self):
         file = self.write("dry.csv", "code,name,price\nD-1,One,1\nD-2,Two,-2\nD-3,Three,3\n")
-        summary = self.imports(REFUSED, file, "--dry-run", says=("line 3: price: ",))
+        summary = self.imports(REFUSED, file, "--dry-run", says=("line 3: price ",))
         self.assert_counts(summary, rows=3, created=2, failed=1, dry_run=True)
         self.assertEqual({}, self.products("D-"))
 
@@ -227,8 +245,8 @@ class Import(Cli):
             ran = self.run_kontor("import", "parties.party", file, "--key", "number", "--batch",
                                   batch, "--json")
             self.assertEqual(REFUSED, ran.returncode)
-            self.assertRegex(ran.stderr, r"\Aparties\.csv line [56]: \S*country: .*\n\Z".replace(
-                "parties", re.escape(str(self.folder)) + "/parties"))
+            name = re.escape(str(self.folder / "parties.csv"))
+            self.assertRegex(ran.stderr, rf"\A{name} line [56]: \S*country is longer.*\n\Z")
             self.assert_counts(json.loads(ran.stdout), rows=6, failed=2,
                                **{"created" if batch == "1" else "unchanged": 2})
             alpha = self.admin.find("parties.party", "number", "X-1")
