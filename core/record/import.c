@@ -14,34 +14,6 @@
 
 static const char *const outcome_words[IMPORT_OUTCOMES] = {"created", "updated", "unchanged"};
 
-struct import {
-    struct kt_ctx *ctx;
-    const struct schema_entity *entity;
-    struct import_column *columns;
-    size_t column_count;
-    const msgpack_object *rows;
-    struct import_key key;
-    bool dry_run;
-    bool skip_bad;
-    uint64_t outcomes[IMPORT_OUTCOMES];
-    uint64_t failed; /**< Rows of documents that were refused. */
-    struct context_error first_error;
-    struct kt_list *errors;
-    struct kt_list *made;       /**< Of a dry run. */
-    struct kt_list *unresolved; /**< Of a dry run. */
-};
-
-struct document {
-    size_t first, end; /**< Its rows. */
-    struct kt_map *values;
-    const struct schema_field *lines;
-    size_t *line_rows; /**< The row that each line came from. */
-    struct import_cells cells;
-    struct import_pending pending[IMPORT_PENDING_MAX];
-    enum import_outcome outcome;
-    bool bad;
-};
-
 /* --- Rows of one document --- */
 
 static const msgpack_object *cell_at(const struct import *import, size_t row, size_t column)
@@ -76,69 +48,26 @@ static size_t document_end(const struct import *import, size_t first)
     return row;
 }
 
-/* --- Errors --- */
-
-/* "lines[2].price" belongs to the row of the third line. */
-static size_t row_of(const struct document *document, const char *field)
-{
-    const char *lines = document->lines ? document->lines->decl->name : NULL;
-    size_t length = lines ? strlen(lines) : 0;
-    if (!lines || !field || strncmp(field, lines, length) != 0 || field[length] != '[')
-        return document->first;
-    size_t line = strtoul(field + length + 1, NULL, 10);
-    return line < kt_count(&document->values->object, lines) ? document->line_rows[line]
-                                                             : document->first;
-}
-
-/* Is it about this document alone? */
-static bool is_of_row(const struct kt_ctx *ctx, enum kt_status status)
+bool import_is_of_row(const struct kt_ctx *ctx, enum kt_status status)
 {
     return status != KT_INTERNAL && !ctx->arena_full;
 }
 
-static void note_error(struct import *import, struct document *document, size_t row)
-{
-    if (import->first_error.status == KT_OK)
-        import->first_error = import->ctx->error;
-    kt_list_add(import->errors, import_error(import->ctx, row));
-    document->bad = true;
-}
-
-/* A save says what it met first; the other values are looked at, too, so that one reading of the
- * report mends the row. */
-static void note_other_errors(struct import *import, struct document *document, const char *known)
-{
-    struct kt_ctx *ctx = import->ctx;
-    const msgpack_object_map *values = &document->values->object.via.map;
-    for (uint32_t i = 0; i < values->size && !ctx->arena_full; i++) {
-        msgpack_object ignored;
-        const struct schema_field *field = schema_field(
-            import->entity, values->ptr[i].key.via.str.ptr, values->ptr[i].key.via.str.size);
-        if (record_check_value(ctx, field, field->decl->name, &values->ptr[i].val, &ignored) ==
-            KT_OK)
-            continue;
-        if (known && ctx->error.field && strcmp(known, ctx->error.field) == 0)
-            context_forgive(ctx);
-        else
-            note_error(import, document, row_of(document, ctx->error.field));
-    }
-}
-
 /* --- Cells --- */
 
-static enum kt_status read_cell(struct import *import, struct document *document, size_t row,
-                                size_t column, const char *path, msgpack_object *out)
+static enum kt_status read_cell(const struct import *import, struct import_document *document,
+                                size_t row, size_t column, const char *path, msgpack_object *out)
 {
     enum kt_status status = import_cell_read(&document->cells, &import->columns[column], path,
                                              cell_at(import, row, column), out);
-    if (status == KT_OK || status == KT_DENIED || !is_of_row(import->ctx, status))
+    if (status == KT_OK || status == KT_DENIED || !import_is_of_row(import->ctx, status))
         return status;
     *out = kt_nil();
-    note_error(import, document, row);
+    import_note(import, document);
     return KT_OK;
 }
 
-static enum kt_status read_head(struct import *import, struct document *document)
+static enum kt_status read_head(const struct import *import, struct import_document *document)
 {
     for (size_t c = 0; c < import->column_count; c++) {
         const struct import_column *column = &import->columns[c];
@@ -154,58 +83,69 @@ static enum kt_status read_head(struct import *import, struct document *document
     return KT_OK;
 }
 
-static enum kt_status read_line(struct import *import, struct document *document, size_t row,
-                                struct kt_list *lines)
+static bool has_line(const struct import *import, size_t row)
+{
+    for (size_t c = 0; c < import->column_count; c++)
+        if (import->columns[c].line && !import_cell_is_blank(cell_at(import, row, c)))
+            return true;
+    return false;
+}
+
+/* The line is there before its cells are read: what is wrong with them is told of its row. */
+static enum kt_status read_line(const struct import *import, struct import_document *document,
+                                size_t row)
 {
     struct kt_ctx *ctx = import->ctx;
     struct kt_map *line = kt_map_new(ctx);
-    bool blank = true;
+    msgpack_object_array *lines = &document->lines->object.via.array;
+    uint32_t number = lines->size;
+    if (!has_line(import, row))
+        return KT_OK;
+    document->line_rows[number] = row;
+    kt_list_add(document->lines, line->object);
     for (size_t c = 0; c < import->column_count; c++) {
         const struct import_column *column = &import->columns[c];
         msgpack_object value;
-        if (!column->line)
+        if (!column->line || import_cell_is_blank(cell_at(import, row, c)))
             continue;
-        document->lines = column->field;
-        if (import_cell_is_blank(cell_at(import, row, c)))
-            continue;
-        blank = false;
-        const char *path = kt_format(ctx, "%s[%u].%s", column->field->decl->name,
-                                     lines->object.via.array.size, column->line->decl->name);
+        const char *path = kt_format(ctx, "%s[%u].%s", column->field->decl->name, number,
+                                     column->line->decl->name);
         KT_TRY(read_cell(import, document, row, c, path, &value));
         if (value.type != MSGPACK_OBJECT_NIL)
             kt_map_set(line, column->line->decl->name, value);
     }
-    if (blank)
-        return KT_OK;
-    document->line_rows[lines->object.via.array.size] = row;
-    kt_list_add(lines, line->object);
+    lines->ptr[number] = line->object;
     return KT_OK;
 }
 
-static enum kt_status read_document(struct import *import, struct document *document)
+static enum kt_status read_document(const struct import *import, struct import_document *document)
 {
     struct kt_ctx *ctx = import->ctx;
-    struct kt_list *lines = kt_list_new(ctx);
+    size_t rows = document->end - document->first;
     document->values = kt_map_new(ctx);
-    document->line_rows =
-        kt_alloc(ctx, sizeof(*document->line_rows) * (document->end - document->first));
+    document->lines = kt_list_new(ctx);
+    document->line_rows = kt_alloc(ctx, sizeof(*document->line_rows) * rows);
+    document->told = kt_alloc(ctx, sizeof(*document->told) * rows * import->column_count);
     document->cells = (struct import_cells){
         .ctx = ctx,
         .entity = import->entity,
         .pending = import->dry_run ? document->pending : NULL,
     };
+    for (size_t c = 0; c < import->column_count; c++)
+        if (import->columns[c].line)
+            document->lines_field = import->columns[c].field;
     KT_TRY(read_head(import, document));
     for (size_t row = document->first; row < document->end; row++)
-        KT_TRY(read_line(import, document, row, lines));
-    if (document->lines)
-        kt_map_set(document->values, document->lines->decl->name, lines->object);
+        KT_TRY(read_line(import, document, row));
+    if (document->lines_field)
+        kt_map_set(document->values, document->lines_field->decl->name, document->lines->object);
     return KT_OK;
 }
 
 /* --- What a dry run leaves for the requests after it --- */
 
-static void add_mark(struct import *import, const struct document *document, const char *field,
-                     const struct key *key)
+static void add_mark(struct import *import, const struct import_document *document,
+                     const char *field, const struct key *key)
 {
     struct kt_list *mark = kt_list_new(import->ctx);
     kt_list_add(mark, kt_int((int64_t)document->first));
@@ -215,7 +155,7 @@ static void add_mark(struct import *import, const struct document *document, con
 }
 
 /* [row, fields that must be unique, or nil for a mere name, mark]. */
-static void leave_marks(struct import *import, const struct document *document)
+static void leave_marks(struct import *import, const struct import_document *document)
 {
     struct kt_ctx *ctx = import->ctx;
     const struct schema_entity *entity = import->entity;
@@ -241,21 +181,20 @@ static void leave_marks(struct import *import, const struct document *document)
     add_mark(import, document, NULL, &key);
 }
 
-static void leave_unresolved(struct import *import, const struct document *document)
+static void leave_unresolved(struct import *import, const struct import_document *document)
 {
     for (size_t i = 0; i < document->cells.pending_count; i++) {
         const struct import_pending *pending = &document->pending[i];
         struct kt_map *map = kt_map_copy(import->ctx, &pending->error);
-        kt_map_set_int(map, "row", (int64_t)row_of(document, pending->path));
+        kt_map_set_int(map, "row", (int64_t)import_row_of(document, pending->path));
         kt_map_set(map, "marks", pending->keys);
-        if (!document->bad)
+        if (!document->wrong_count)
             kt_map_set_text(map, "as", outcome_words[document->outcome]);
         kt_list_add(import->unresolved, map->object);
     }
 }
 
-/* A save that lacked only what is pending anyway. */
-static bool is_pending(const struct document *document, const char *field)
+bool import_is_pending(const struct import_document *document, const char *field)
 {
     for (size_t i = 0; field && i < document->cells.pending_count; i++)
         if (strcmp(document->pending[i].path, field) == 0)
@@ -265,7 +204,8 @@ static bool is_pending(const struct document *document, const char *field)
 
 /* --- One document --- */
 
-static enum kt_status try_save(struct import *import, struct document *document)
+/* What it lacks only because that is pending is no mistake. */
+static enum kt_status try_save(struct import *import, struct import_document *document)
 {
     struct kt_ctx *ctx = import->ctx;
     struct context_try attempt;
@@ -274,36 +214,32 @@ static enum kt_status try_save(struct import *import, struct document *document)
         context_try_end(ctx, &attempt,
                         import_save(ctx, import->entity, &import->key, &document->values->object,
                                     &document->outcome));
-    if (status == KT_OK)
-        return KT_OK;
-    if (!is_of_row(ctx, status))
+    if (status == KT_OK || !import_is_of_row(ctx, status))
         return status;
-    const char *field = ctx->error.field;
-    if (is_pending(document, field)) {
+    if (import_is_pending(document, ctx->error.field))
         context_forgive(ctx);
-        return KT_OK;
-    }
-    note_error(import, document, row_of(document, field));
-    note_other_errors(import, document, field);
-    return KT_OK;
+    else
+        import_note(import, document);
+    return import_check_all(import, document);
 }
 
 static enum kt_status import_document(struct import *import, size_t first, size_t *next)
 {
-    struct document document = {.first = first, .end = document_end(import, first)};
+    struct import_document document = {.first = first, .end = document_end(import, first)};
     unsigned events = import->ctx->event_count;
     *next = document.end;
     KT_TRY(read_document(import, &document));
-    if (!document.bad)
-        KT_TRY(try_save(import, &document));
+    KT_TRY(document.wrong_count ? import_check_all(import, &document)
+                                : try_save(import, &document));
     /* A document's events count like those of a request of its own. */
     import->ctx->event_count = events;
-    if (document.bad)
+    if (document.wrong_count)
         import->failed += document.end - document.first;
     else
         import->outcomes[document.outcome]++;
+    import_tell(import, &document);
     if (import->dry_run) {
-        if (!document.bad && document.outcome == IMPORT_CREATED)
+        if (!document.wrong_count && document.outcome == IMPORT_CREATED)
             leave_marks(import, &document);
         leave_unresolved(import, &document);
     }

@@ -65,8 +65,8 @@ enum kt_status import_find(struct kt_ctx *ctx, const struct schema_entity *targe
                            unsigned *count);
 /** "#17"? */
 bool import_is_id(const char *text, size_t length);
-/** The present error as a map {row, code, message, message_zh, field?, rule?}; then forgotten. */
-msgpack_object import_error(struct kt_ctx *ctx, size_t row);
+/** An error as a map {row, code, message, message_zh, field?, rule?}. */
+msgpack_object import_error(struct kt_ctx *ctx, const struct context_error *error, size_t row);
 
 /** --- import_save.c: the document. --- */
 /** What finds the record to update: the unique index over the fields of `name`. */
@@ -79,7 +79,61 @@ enum kt_status import_key_read(struct kt_ctx *ctx, const struct schema_entity *e
                                const char *name, const struct import_column *columns,
                                size_t column_count, struct import_key *out);
 enum import_outcome { IMPORT_CREATED, IMPORT_UPDATED, IMPORT_UNCHANGED, IMPORT_OUTCOMES };
+/** The record that the key names among the values; 0: none, the document is new. */
+enum kt_status import_find_record(struct kt_ctx *ctx, const struct import_key *key,
+                                  const msgpack_object *values, uint64_t *out);
+/** Does a line of the record (may be NULL) say all that this one does? */
+bool import_line_is_there(const struct schema_field *lines, const msgpack_object *line,
+                          const msgpack_object *record);
 /** In the caller's transaction; after a failure the caller aborts it. */
 enum kt_status import_save(struct kt_ctx *ctx, const struct schema_entity *entity,
                            const struct import_key *key, const msgpack_object *values,
                            enum import_outcome *outcome);
+
+/** --- import.c: the rows of one request, and one document of them. --- */
+struct import {
+    struct kt_ctx *ctx;
+    const struct schema_entity *entity;
+    struct import_column *columns;
+    size_t column_count;
+    const msgpack_object *rows;
+    struct import_key key;
+    bool dry_run;
+    bool skip_bad;
+    uint64_t outcomes[IMPORT_OUTCOMES];
+    uint64_t failed; /**< Rows of documents that were refused. */
+    unsigned probes; /**< Saves that only looked for what else is wrong. */
+    struct context_error first_error;
+    struct kt_list *errors;
+    struct kt_list *made;       /**< Of a dry run. */
+    struct kt_list *unresolved; /**< Of a dry run. */
+};
+
+struct import_document {
+    size_t first, end;                      /**< Its rows. */
+    struct kt_map *values;                  /**< Of the cells that are not known to be wrong. */
+    const struct schema_field *lines_field; /**< Whose lines the rows are, or NULL. */
+    struct kt_list *lines;
+    size_t *line_rows; /**< The row that each line came from. */
+    struct import_cells cells;
+    struct import_pending pending[IMPORT_PENDING_MAX];
+    enum import_outcome outcome;
+
+    bool *told; /**< By row and column: the wrong cells. */
+    struct import_wrong *wrong;
+    size_t wrong_count, wrong_capacity;
+};
+
+/** Is a failure about this document alone? */
+bool import_is_of_row(const struct kt_ctx *ctx, enum kt_status status);
+bool import_is_pending(const struct import_document *document, const char *field);
+
+/** --- import_check.c: what is wrong with a document. --- */
+/** Takes the present error, unless its cell was told already: no cell is told twice. */
+void import_note(const struct import *import, struct import_document *document);
+/** The row that a field ("lines[2].price") of the document came from. */
+size_t import_row_of(const struct import_document *document, const char *field);
+/** What else is wrong, when something is, or the save was refused: every other cell. */
+enum kt_status import_check_all(struct import *import, struct import_document *document);
+/** Adds the errors of the document to those of the request, by row and column. */
+void import_tell(struct import *import, struct import_document *document);

@@ -21,9 +21,8 @@ uint64_t import_mark(const struct key *key)
     return value;
 }
 
-msgpack_object import_error(struct kt_ctx *ctx, size_t row)
+msgpack_object import_error(struct kt_ctx *ctx, const struct context_error *error, size_t row)
 {
-    const struct context_error *error = &ctx->error;
     struct kt_map *map = kt_map_new(ctx);
     kt_map_set_int(map, "row", (int64_t)row);
     kt_map_set_text(map, "code", kt_status_code(error->status));
@@ -37,7 +36,6 @@ msgpack_object import_error(struct kt_ctx *ctx, size_t row)
         kt_map_set_text(map, "rule", error->rule);
     if (error->details.type == MSGPACK_OBJECT_MAP)
         kt_map_set(map, "details", error->details);
-    context_forgive(ctx);
     return map->object;
 }
 
@@ -151,8 +149,9 @@ static enum kt_status not_found(struct import_cells *cells, const struct schema_
         begin_key(&key, index, cell);
         kt_list_add(keys, kt_id(import_mark(&key)));
     }
-    cells->pending[cells->pending_count++] =
-        (struct import_pending){.path = path, .keys = keys->object, .error = import_error(ctx, 0)};
+    cells->pending[cells->pending_count++] = (struct import_pending){
+        .path = path, .keys = keys->object, .error = import_error(ctx, &ctx->error, 0)};
+    context_forgive(ctx);
     return KT_OK;
 }
 

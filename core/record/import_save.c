@@ -43,13 +43,14 @@ enum kt_status import_key_read(struct kt_ctx *ctx, const struct schema_entity *e
     return KT_OK;
 }
 
-/* The record that the document's key names; 0 when there is none. */
-static enum kt_status find_by_key(struct kt_ctx *ctx, const struct import_key *key,
+enum kt_status import_find_record(struct kt_ctx *ctx, const struct import_key *key,
                                   const msgpack_object *values, uint64_t *out)
 {
     struct record_keys keys;
     struct store_slice found;
     *out = 0;
+    if (!key->index)
+        return KT_OK;
     record_index_keys(ctx, key->index, 0, values, &keys);
     if (keys.count == 0)
         return kt_fail(ctx, KT_INVALID, key->name, "%s is the key and must be given",
@@ -94,6 +95,15 @@ static bool says_the_same(const struct schema_field *lines, const msgpack_object
             return false;
     }
     return true;
+}
+
+bool import_line_is_there(const struct schema_field *lines, const msgpack_object *line,
+                          const msgpack_object *record)
+{
+    for (size_t i = 0; i < kt_count(record, lines->decl->name); i++)
+        if (says_the_same(lines, line, kt_at(record, lines->decl->name, i)))
+            return true;
+    return false;
 }
 
 /* Lines that say what a line of the record says already are that line, with its id and all that the
@@ -153,9 +163,8 @@ enum kt_status import_save(struct kt_ctx *ctx, const struct schema_entity *entit
                            const struct import_key *key, const msgpack_object *values,
                            enum import_outcome *outcome)
 {
-    uint64_t id = 0;
-    if (key->index)
-        KT_TRY(find_by_key(ctx, key, values, &id));
+    uint64_t id;
+    KT_TRY(import_find_record(ctx, key, values, &id));
     if (id)
         return change(ctx, entity, id, values, outcome);
     *outcome = IMPORT_CREATED;

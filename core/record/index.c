@@ -128,29 +128,47 @@ const char *record_index_fields(const struct schema_index *index)
     return strchr(index->name, '#') + 1;
 }
 
-static enum kt_status add_key(struct kt_ctx *ctx, const struct schema_index *index, uint64_t id,
-                              const struct key *key)
+/* KT_CONFLICT when a unique key is that of another record than `id`. */
+static enum kt_status check_key(struct kt_ctx *ctx, const struct schema_index *index, uint64_t id,
+                                const struct key *key)
 {
     struct store_slice there;
-    struct store_slice value = {index->unique ? &id : NULL, index->unique ? sizeof(id) : 0};
+    uint64_t other = 0;
     const char *fields = record_index_fields(index);
     if (key->overflow)
         return kt_fail(ctx, KT_INVALID, fields, "%s is too long for its index", "%s 过长，无法索引",
                        fields);
-    if (index->unique && store_get(ctx->txn, key_slice(key), &there) == KT_OK) {
-        uint64_t other = 0;
-        memcpy(&other, there.at, sizeof(other));
-        if (record_mask_hides(ctx, index))
-            return kt_fail(ctx, KT_CONFLICT, fields, "%s is already used", "%s 已被使用", fields);
-        if (key->cut)
-            return kt_fail(ctx, KT_CONFLICT, fields,
-                           "%s begins like that of record %llu and is too long to tell them apart",
-                           "%s 与记录 %llu 的开头相同且过长，无法区分", fields,
-                           (unsigned long long)other);
-        return kt_fail(ctx, KT_CONFLICT, fields, "%s is already used by %s %llu",
-                       "%s 已被 %s %llu 使用", fields, index->entity->name,
+    if (!index->unique || store_get(ctx->txn, key_slice(key), &there) != KT_OK)
+        return KT_OK;
+    memcpy(&other, there.at, sizeof(other));
+    if (other == id)
+        return KT_OK;
+    if (record_mask_hides(ctx, index))
+        return kt_fail(ctx, KT_CONFLICT, fields, "%s is already used", "%s 已被使用", fields);
+    if (key->cut)
+        return kt_fail(ctx, KT_CONFLICT, fields,
+                       "%s begins like that of record %llu and is too long to tell them apart",
+                       "%s 与记录 %llu 的开头相同且过长，无法区分", fields,
                        (unsigned long long)other);
-    }
+    return kt_fail(ctx, KT_CONFLICT, fields, "%s is already used by %s %llu",
+                   "%s 已被 %s %llu 使用", fields, index->entity->name, (unsigned long long)other);
+}
+
+enum kt_status record_index_check(struct kt_ctx *ctx, const struct schema_index *index, uint64_t id,
+                                  const msgpack_object *record)
+{
+    struct record_keys keys;
+    record_index_keys(ctx, index, id, record, &keys);
+    for (size_t i = 0; i < keys.count; i++)
+        KT_TRY(check_key(ctx, index, id, &keys.at[i]));
+    return KT_OK;
+}
+
+static enum kt_status add_key(struct kt_ctx *ctx, const struct schema_index *index, uint64_t id,
+                              const struct key *key)
+{
+    struct store_slice value = {index->unique ? &id : NULL, index->unique ? sizeof(id) : 0};
+    KT_TRY(check_key(ctx, index, id, key));
     enum kt_status status = store_put(ctx->txn, key_slice(key), value);
     return status == KT_OK ? KT_OK : record_store_failed(ctx, status);
 }

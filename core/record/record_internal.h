@@ -108,6 +108,9 @@ struct record_keys {
 };
 void record_index_keys(struct kt_ctx *ctx, const struct schema_index *index, uint64_t id,
                        const msgpack_object *record, struct record_keys *out);
+/** Could the record have its keys in the index, or are they another one's? */
+enum kt_status record_index_check(struct kt_ctx *ctx, const struct schema_index *index, uint64_t id,
+                                  const msgpack_object *record);
 /** Put a stored record into one more index. */
 enum kt_status record_index_add(struct kt_ctx *ctx, const struct schema_index *index, uint64_t id,
                                 const msgpack_object *record);

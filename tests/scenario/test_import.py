@@ -125,6 +125,30 @@ class Import(Cli):
         self.assertEqual({f"B-{number:02}" for number in range(1, 20)} - {"B-04", "B-05", "B-12"},
                          set(self.products("B-")))
 
+    def test_every_wrong_cell_is_told_at_once(self):
+        # What cannot be read, stored or found, what is missing, and what only the module itself
+        # sees (mail addresses, country codes); lines 4 and 5 are one document.
+        self.admin.create("parties.party", number="W-0", name="Taken")
+        head = "number,name,kind,email,parent,active,addresses.city,addresses.country\n"
+        file = self.write("wrong.csv", head +
+                          "W-0,,robot,x@,Nobody,perhaps,Ulm,Germany\n"
+                          "W-1,Fine,person,a@b.de,,yes,Ulm,DE\n"
+                          "W-2,Two,company,b@b.de,,no,Ulm,de\n"
+                          ",,,,,,Bonn,d\n"
+                          "W-3,Three,company,c@,#99999,no,,\n")
+        wrong = [(2, "number"), (2, "name"), (2, "kind"), (2, "email"), (2, "parent"),
+                 (2, "active"), (2, "addresses[0].country"), (4, "addresses[0].country"),
+                 (5, "addresses[1].country"), (6, "email"), (6, "parent")]
+        for words in (("--dry-run",), ()):
+            ran = self.run_kontor("import", "parties.party", file, "--json", *words)
+            summary = json.loads(ran.stdout)
+            told = [(error["line"], error["field"]) for error in summary["errors"]]
+            # A dry run can tell of missing references only when it has looked at all else.
+            self.assertEqual(sorted(wrong), sorted(told))
+            self.assertTrue(words or wrong == told, told)
+            self.assertEqual(len(wrong), len(ran.stderr.splitlines()))
+            self.assert_counts(summary, rows=5, created=1, failed=4)
+
     def test_messages_name_a_field_once(self):
         # Whether the message begins with the field's name, or does not name it.
         file = self.write("once.csv", "code,name,uom,tax_rate\nO-1,One,stone,\nO-2,Two,,101\n")

@@ -144,8 +144,9 @@ static void a_bad_row_is_named_and_nothing_stays(void **state)
          " 'rows': [['A', 'x', '1', '1'], ['', 'y', 'many', '1']]}",
          "lines[1].quantity", 1},
         {"shop.order",
-         "{'columns': ['customer', 'lines.product', 'lines.maker'],"
-         " 'rows': [['A', 'x', ''], ['', 'y', 'Q']]}",
+         "{'columns': ['customer', 'lines.product', 'lines.maker', 'lines.quantity', "
+         "'lines.price'],"
+         " 'rows': [['A', 'x', '', '1', '1'], ['', 'y', 'Q', '1', '1']]}",
          "lines[1].maker", 1},
         {"shop.order", "{'columns': ['customer', 'state'], 'rows': [['A', 'done']]}", "state", -1},
     };
@@ -196,6 +197,104 @@ static void every_bad_row_is_reported(void **state)
                      KT_OK);
     assert_counts(f, 6, 3, 0, 0, 3);
     assert_string_equal(kt_get_text(&f->ctx, load(f, "shop.party", 2), "code"), "B");
+}
+
+/* The document's errors are these, in this order, and no others. */
+static void assert_wrong(struct fixture *f, const char *entity, const char *params,
+                         const char *const *expected)
+{
+    char all[1024] = "", wanted[1024] = "";
+    assert_int_equal(import(f, entity, kt_format(&f->ctx, "{'skip_bad': true, %s}", params)),
+                     KT_OK);
+    const msgpack_object *errors = kt_get(answer(f), "errors");
+    for (uint32_t i = 0; i < errors->via.array.size; i++) {
+        const msgpack_object *error = &errors->via.array.ptr[i];
+        size_t used = strlen(all);
+        snprintf(all + used, sizeof(all) - used, "%lld %s\n", (long long)kt_get_int(error, "row"),
+                 kt_get_text(&f->ctx, error, "field"));
+        assert_true(kt_is(error, "entity", entity));
+    }
+    for (; *expected; expected++) {
+        size_t used = strlen(wanted);
+        snprintf(wanted + used, sizeof(wanted) - used, "%s\n", *expected);
+    }
+    assert_string_equal(all, wanted);
+}
+
+static void every_wrong_cell_is_told_once(void **state)
+{
+    struct fixture *f = *state;
+    import(f, "shop.party",
+           "{'columns': ['code', 'email', 'region', 'tax_number'],"
+           " 'rows': [['A', 'a@x.y', 'DE', '7'], ['B', '', '', '']]}");
+    begin_step(f);
+    end_step(f, record_archive(&f->ctx, entity_of(f, "shop.party"), 2, 0, RECORD_BY_CLIENT));
+    /* What cannot be read, what cannot be stored, what is missing, what is taken, what is archived
+     * and two of one key, all in one row, in the order of the columns. */
+    assert_wrong(
+        f, "shop.party",
+        "'columns': ['name', 'rating', 'credit', 'kind', 'tags', 'since', 'email', 'parent',"
+        "            'region', 'tax_number'],"
+        "'rows': [['Cyd', 'x', '-1', 'robot', 'a;a', '2026-02-30', 'a@x.y', 'B', 'DE', '7']]",
+        (const char *const[]){"0 rating", "0 credit", "0 kind", "0 tags[1]", "0 since", "0 email",
+                              "0 parent", "0 region+tax_number", "0 code", NULL});
+    /* Lines, each by its row; the second lacks what the first has. */
+    assert_wrong(f, "shop.order",
+                 "'columns': ['#', 'customer', 'date', 'lines.product', 'lines.maker',"
+                 "            'lines.quantity', 'lines.price', 'lines.pieces'],"
+                 "'rows': [['1', 'A', '', 'bolt', '', '1', '1', ''],"
+                 "         ['2', 'Q', 'soon', 'bolt', 'Q', '0', '1', '1'],"
+                 "         ['2', 'Q', 'soon', 'nut', '', '', 'much', 'x'],"
+                 "         ['2', 'Q', 'soon', '', 'A', '2', '', '']]",
+                 (const char *const[]){"1 customer", "1 date", "1 lines[0].maker",
+                                       "1 lines[0].quantity", "2 lines[1].quantity",
+                                       "2 lines[1].price", "2 lines[1].pieces",
+                                       "3 lines[2].product", "3 lines[2].price", NULL});
+    assert_counts(f, 4, 1, 0, 0, 3);
+    /* A change: what is there already is not missing; what cannot be changed is one of several. */
+    assert_wrong(f, "shop.party",
+                 "'key': 'code', 'columns': ['code', 'since', 'weight'],"
+                 "'rows': [['A', '2020-01-01', '-1'], ['A', '2020-01-01', '2']]",
+                 (const char *const[]){"0 since", "0 weight", "1 since", NULL});
+    /* Without a key nobody knows what would be missing. */
+    assert_wrong(f, "shop.order",
+                 "'key': 'number', 'columns': ['number', 'date'],"
+                 "'rows': [['', 'soon']]",
+                 (const char *const[]){"0 number", "0 date", NULL});
+}
+
+/* A module's own check: a rating is at most 5, a rate at most 1; it says what it meets first. */
+static enum kt_status rate_fairly(struct kt_ctx *ctx, const struct record_step *step,
+                                  struct kt_map *record, bool *changed)
+{
+    (void)step;
+    (void)changed;
+    if (kt_get_int(&record->object, "rating") > 5)
+        return kt_fail(ctx, KT_RULE_DENIED, "rating", "at most 5 stars", "最多 5 星");
+    if (kt_decimal_compare(kt_get_decimal(&record->object, "rate"), kt_decimal_from_int(1)) > 0)
+        return kt_fail(ctx, KT_RULE_DENIED, "rate", "a rate is at most 1", "比率不超过 1");
+    if (!kt_has(&record->object, "weight"))
+        return kt_fail(ctx, KT_RULE_DENIED, "weight", "weigh it", "请称重");
+    return KT_OK;
+}
+
+static void what_only_a_save_tells_is_told_with_the_rest(void **state)
+{
+    struct fixture *f = *state;
+    f->rule = rate_fairly;
+    assert_wrong(f, "shop.party",
+                 "'columns': ['code', 'name', 'rating', 'credit', 'rate', 'weight'], 'rows': ["
+                 "['A', 'Ada', '9', '-1', '2', '1'],"
+                 /* Whether the rule would miss a weight that was given wrongly, nobody knows. */
+                 "['B', 'Bob', '9', '1', '', '-1'],"
+                 "['C', 'Cyd', '1', '1', '1', '']]",
+                 (const char *const[]){"0 rating", "0 credit", "0 rate", "1 rating", "1 weight",
+                                       "2 weight", NULL});
+    assert_counts(f, 3, 0, 0, 0, 3);
+    f->rule = NULL;
+    import(f, "shop.party", "{'columns': ['code'], 'rows': [['A']]}");
+    assert_counts(f, 1, 1, 0, 0, 0); /* Nothing of the looking stayed. */
+    assert_check_finds_nothing(f);
 }
 
 static const char *order_of_nuts(struct fixture *f, int nuts)
@@ -337,6 +436,8 @@ int main(void)
         STORY(a_key_updates_what_is_there),
         STORY(a_bad_row_is_named_and_nothing_stays),
         STORY(every_bad_row_is_reported),
+        STORY(every_wrong_cell_is_told_once),
+        STORY(what_only_a_save_tells_is_told_with_the_rest),
         STORY(what_is_the_same_is_not_written),
         STORY(references_go_by_what_people_call_them),
         STORY(unknown_columns_name_near_ones),
