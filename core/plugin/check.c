@@ -46,7 +46,7 @@ static enum kt_status check_append_only(struct checker *checker, const struct kt
             flags |= field->lines.at[j].flags;
         if (flags & (KT_SET_NULL | KT_CASCADE))
             return check_refuse(checker,
-                                "%s.%s: a KT_APPEND_ONLY record is neither emptied nor deleted",
+                                "%s.%s: an `append_only` record is neither emptied nor deleted",
                                 entity->name, field->name);
     }
     return KT_OK;
@@ -73,7 +73,8 @@ static enum kt_status check_entity(struct checker *checker, const struct kt_enti
     for (size_t i = 0; i < entity->fields.count; i++)
         states += entity->fields.at[i].type == KT_STATE;
     if (states > 1 || (states == 1) != (entity->states.count > 0))
-        return check_refuse(checker, "%s: states need exactly one KT_STATE field", entity->name);
+        return check_refuse(checker, "%s: states need exactly one field of type state",
+                            entity->name);
     for (size_t i = 0; i < entity->transitions.count; i++) {
         const struct kt_transition *transition = &entity->transitions.at[i];
         if (!check_is_word(transition->verb) || !check_is_word(transition->event))

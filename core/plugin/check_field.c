@@ -215,10 +215,10 @@ static const struct {
     {target_elsewhere, "`to` is for references"},
     {initial_elsewhere, "`initial` is for single values"},
     {tells_what_is_masked, "a search would tell what is masked"},
-    {released_oddly, "KT_SET_NULL and KT_CASCADE are for references of records"},
-    {released_twice, "KT_SET_NULL or KT_CASCADE, not both"},
-    {emptied_but_required, "a required reference cannot be KT_SET_NULL"},
-    {bad_sensitive, "KT_SENSITIVE is for fields of records, but for the state"},
+    {released_oddly, "`set_null` and `cascade` are for references of records"},
+    {released_twice, "`set_null` or `cascade`, not both"},
+    {emptied_but_required, "a required reference cannot be `set_null`"},
+    {bad_sensitive, "`sensitive` is for fields of records, but for the state"},
     {bad_currency, "`currency` is for money and names a stored text field of the record"},
     {bad_unit, "`unit` is for a quantity and names a stored text, enum or reference field beside "
                "it"},
@@ -227,7 +227,7 @@ static const struct {
     {computed_elsewhere, "only fields of the record itself are computed"},
     {computed_and_given, "a computed field has no sequence and no initial value"},
     {computed_oddly, "a state, lines and a file cannot be computed"},
-    {read_without_compute, "KT_ON_READ needs `compute`"},
+    {read_without_compute, "`on_read` needs `compute`"},
     {read_but_kept, "what is computed when read is neither unique, indexed, searchable, required "
                     "nor a reference"},
 };

@@ -122,14 +122,20 @@ static enum kt_status name_reference(struct kt_ctx *ctx, const struct schema_ind
     return context_check_memory(ctx);
 }
 
+/* May the user know that this record refers to another by the index? */
+static bool may_name(struct kt_ctx *ctx, const struct schema_index *index)
+{
+    return ctx->host->may(ctx, kt_format(ctx, "%s.read", index->entity->name)) &&
+           !record_mask_hides(ctx, index);
+}
+
 static enum kt_status add_protection(struct kt_ctx *ctx, const struct schema_index *index,
                                      uint64_t id, struct protection *out)
 {
     struct referrers sources;
     size_t room = REFERENCES_COUNTED - out->count;
     KT_TRY(find_referrers(ctx, index, id, room + 1, &sources));
-    bool may = ctx->host->may(ctx, kt_format(ctx, "%s.read", index->entity->name)) &&
-               !record_mask_hides(ctx, index);
+    bool may = may_name(ctx, index);
     for (size_t i = 0; i < sources.count && i < room; i++)
         if (may && out->named->object.via.array.size < REFERENCES_NAMED)
             KT_TRY(name_reference(ctx, index, sources.ids[i], out->named));
@@ -202,9 +208,8 @@ static enum kt_status check_open(struct kt_ctx *ctx, const struct schema_index *
                    !is_named(index->paths[0].field->decl->frozen, state->name) &&
                    !is_named(reference_of(index)->frozen, state->name)))
         return KT_OK;
-    return kt_fail(ctx, KT_CONFLICT, fields, "%s of %s %llu cannot be emptied: it is %s",
-                   "%s（%s %llu）不可清空：其状态为 %s", fields, index->entity->name,
-                   (unsigned long long)kt_get_id(record, "id"), state->name);
+    return kt_fail(ctx, KT_CONFLICT, fields, "%s cannot be emptied: its %s is %s",
+                   "%s 不可清空：其 %s 处于状态 %s", fields, index->entity->name, state->name);
 }
 
 /* The list without the id. */
@@ -265,6 +270,24 @@ static enum kt_status delete_along(struct kt_ctx *ctx, const struct schema_index
     return record_delete(ctx, index->entity, source, 0, own ? RECORD_BY_SERVER : by);
 }
 
+/* Nobody asked for this record to go or to change: the refusal says which it is, unless one further
+ * in did. */
+static void name_refuser(struct kt_ctx *ctx, const struct schema_index *index, uint64_t source)
+{
+    struct context_error *error = &ctx->error;
+    const unsigned long long id = source;
+    const char *entity = index->entity->name;
+    struct kt_map *details = kt_map_new(ctx);
+    if (error->details.type != MSGPACK_OBJECT_NIL || !error->entity || !error->message ||
+        strcmp(error->entity, entity) != 0 || !may_name(ctx, index))
+        return;
+    kt_map_set_text(details, "entity", entity);
+    kt_map_set_id(details, "id", source);
+    error->details = details->object;
+    error->message = kt_format(ctx, "%s %llu: %s", entity, id, error->message);
+    error->message_zh = kt_format(ctx, "%s %llu：%s", entity, id, error->message_zh);
+}
+
 static enum kt_status release(struct kt_ctx *ctx, const struct schema_index *index, uint64_t id,
                               enum record_by by)
 {
@@ -279,8 +302,11 @@ static enum kt_status release(struct kt_ctx *ctx, const struct schema_index *ind
         /* What went along with an earlier one is no longer there. */
         if (!record_exists(ctx, index->entity, sources.ids[i]))
             continue;
-        KT_TRY(whole ? delete_along(ctx, index, sources.ids[i], by)
-                     : empty_reference(ctx, index, sources.ids[i], id));
+        enum kt_status status = whole ? delete_along(ctx, index, sources.ids[i], by)
+                                      : empty_reference(ctx, index, sources.ids[i], id);
+        if (status != KT_OK)
+            name_refuser(ctx, index, sources.ids[i]);
+        KT_TRY(status);
     }
     return KT_OK;
 }

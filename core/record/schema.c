@@ -83,8 +83,8 @@ static enum kt_status link_target(struct builder *builder, const struct schema_e
     bool there = field->target && field->target->enabled;
     if (entity->enabled && !there && !(field->decl->flags & KT_SOFT))
         return schema_refuse(builder,
-                             "%s.%s refers to %s, which no enabled module has: require its "
-                             "module or mark the field KT_SOFT",
+                             "%s.%s refers to %s, which no enabled module has: enable its "
+                             "module, require it, or make the reference `soft`",
                              entity->name, field->decl->name, to);
     return KT_OK;
 }

@@ -22,25 +22,25 @@ static const struct {
     {NULL, {.name = "of", .type = KT_REF, .to = "t.thing", .flags = KT_SET_NULL}, 0},
     {NULL, {.name = "parts", .type = KT_LINES, .lines = KT_LIST(parts)}, 0},
     {NULL, {.name = "pin", .type = KT_TEXT, .flags = KT_SENSITIVE | KT_UNIQUE}, 0},
-    {"t.thing.name: KT_SET_NULL and KT_CASCADE are for references of records",
+    {"t.thing.name: `set_null` and `cascade` are for references of records",
      {.name = "name", .type = KT_TEXT, .flags = KT_CASCADE},
      0},
-    {"t.thing.of: KT_SET_NULL or KT_CASCADE, not both",
+    {"t.thing.of: `set_null` or `cascade`, not both",
      {.name = "of", .type = KT_REF, .to = "t.thing", .flags = KT_SET_NULL | KT_CASCADE},
      0},
-    {"t.thing.of: a required reference cannot be KT_SET_NULL",
+    {"t.thing.of: a required reference cannot be `set_null`",
      {.name = "of", .type = KT_REF, .to = "t.thing", .flags = KT_SET_NULL | KT_REQUIRED},
      0},
-    {"t.thing.of: a KT_APPEND_ONLY record is neither emptied nor deleted",
+    {"t.thing.of: an `append_only` record is neither emptied nor deleted",
      {.name = "of", .type = KT_REF, .to = "t.thing", .flags = KT_SET_NULL},
      KT_APPEND_ONLY},
-    {"t.thing.parts: a KT_APPEND_ONLY record is neither emptied nor deleted",
+    {"t.thing.parts: an `append_only` record is neither emptied nor deleted",
      {.name = "parts", .type = KT_LINES, .lines = KT_LIST(parts)},
      KT_APPEND_ONLY},
     {"t.thing.word: a search would tell what is masked",
      {.name = "word", .type = KT_TEXT, .flags = KT_SENSITIVE | KT_SEARCHABLE},
      0},
-    {"t.thing.state: KT_SENSITIVE is for fields of records, but for the state",
+    {"t.thing.state: `sensitive` is for fields of records, but for the state",
      {.name = "state", .type = KT_STATE, .flags = KT_SENSITIVE},
      0},
     {"t.thing.archived is the server's own field", {.name = "archived", .type = KT_BOOL}, 0},
@@ -83,8 +83,8 @@ static void a_methods_parameter_refers_to_nothing_for_good(void **state)
         {.name = "pin", .type = KT_TEXT, .flags = KT_SENSITIVE}};
     const struct kt_fields both[] = {KT_LIST(params), KT_LIST(secret)};
     static const char *const wrong[] = {
-        "t.do.of: KT_SET_NULL and KT_CASCADE are for references of records",
-        "t.do.pin: KT_SENSITIVE is for fields of records, but for the state"};
+        "t.do.of: `set_null` and `cascade` are for references of records",
+        "t.do.pin: `sensitive` is for fields of records, but for the state"};
     (void)state;
     for (size_t i = 0; i < KT_COUNT(both); i++) {
         const struct kt_method method = {.name = "t.do", .params = both[i], .run = run};

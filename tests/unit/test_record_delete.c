@@ -220,12 +220,55 @@ static void what_clients_cannot_change_is_not_emptied(void **state)
     erase(f, "club.member", 1);
     assert_refused(f, KT_CONFLICT, "giver");
     assert_string_equal(f->entity, "club.badge");
-    assert_string_equal(f->message, "giver of club.badge 1 cannot be emptied: it is worn");
+    assert_string_equal(f->message,
+                        "club.badge 1: giver cannot be emptied: its club.badge is worn");
     /* Nor what is frozen in the state of its record. */
     assert_int_equal(erase_by_server(f, "club.badge", 1), KT_OK);
     move_badge(f, 2, "box");
     erase(f, "club.member", 1);
     assert_refused(f, KT_CONFLICT, "finder");
+}
+
+/* The refusal in both languages, and its details; it is about a badge whatever else it says. */
+static void assert_says(struct fixture *f, const char *english, const char *chinese)
+{
+    begin_step(f);
+    enum kt_status status =
+        record_delete(&f->ctx, entity_of(f, "club.member"), 1, 0, RECORD_BY_CLIENT);
+    assert_int_equal(status, KT_CONFLICT);
+    assert_string_equal(f->ctx.error.message, english);
+    assert_string_equal(f->ctx.error.message_zh, chinese);
+    end_step(f, status);
+    assert_string_equal(f->entity, "club.badge");
+}
+
+static void a_record_that_refuses_to_go_along_is_named(void **state)
+{
+    struct fixture *f = *state;
+    make(f, "club.member", json(f, "{}"));
+    for (int i = 0; i < 3; i++)
+        make(f, "club.badge", json(f, "{'member': 1}"));
+    move_badge(f, 2, "issue");
+    assert_says(f,
+                "club.badge 2: a club.badge that is issued is never deleted: cancel it or make a "
+                "counter-record",
+                "club.badge 2：club.badge 处于状态 issued，永不可删除：请撤销或新建冲销记录");
+    assert_value(f, &f->details, json(f, "{'entity': 'club.badge', 'id': 2}"));
+    /* To who may not read badges it is one of them. */
+    f->denied = "club.badge.read";
+    assert_says(f,
+                "a club.badge that is issued is never deleted: cancel it or make a counter-record",
+                "club.badge 处于状态 issued，永不可删除：请撤销或新建冲销记录");
+    assert_int_equal(f->details.type, MSGPACK_OBJECT_NIL);
+    f->denied = NULL;
+    /* A posted reference that would be emptied. */
+    make(f, "club.member", json(f, "{}"));
+    make(f, "club.badge", json(f, "{'giver': 2}"));
+    move_badge(f, 4, "issue");
+    erase(f, "club.member", 2);
+    assert_string_equal(f->message,
+                        "club.badge 4: giver cannot be emptied: its club.badge is issued");
+    assert_value(f, &f->details, json(f, "{'entity': 'club.badge', 'id': 4}"));
 }
 
 /* Going along */
@@ -311,6 +354,7 @@ int main(void)
         STORY(what_the_user_may_not_read_is_counted_but_not_named),
         STORY(twenty_are_named_and_a_thousand_counted),
         STORY(a_posted_record_goes_for_nobody),
+        STORY(a_record_that_refuses_to_go_along_is_named),
         STORY(a_stale_version_says_who_changed_it_when),
         STORY(a_set_null_reference_is_emptied_by_an_ordinary_update),
         STORY(two_that_refer_to_each_other_part),
