@@ -13,6 +13,7 @@
 /* A request is sent when it is so large, however few its rows; one document may be larger. */
 #define BATCH_BYTES    (1u << 20)
 #define DOCUMENT_BYTES ROW_BYTES_MAX
+#define NAME_WIDTH     64 /* Of a column in a message. */
 
 static void count_error(struct import *import, uint64_t line, const struct client_error *error)
 {
@@ -79,13 +80,25 @@ void import_report(struct import *import, uint64_t line, const char *message,
     report_field(import, line, "", message, message_zh);
 }
 
+/* To be shown: a header that is none may be one very long name. */
 static const char *column_name(const struct import *import, uint32_t column)
 {
+    static const char more[] = "…";
     const msgpack_object *name = &import->header->cells[column];
-    char *copy = build_memory(import->cli->zone, (size_t)name->via.str.size + 1);
-    memcpy(copy, name->via.str.ptr, name->via.str.size);
-    copy[name->via.str.size] = '\0';
+    size_t size = text_fit(name->via.str.ptr, name->via.str.size, NAME_WIDTH);
+    bool whole = size == name->via.str.size;
+    char *copy = build_memory(import->cli->zone, size + sizeof more);
+    memcpy(copy, name->via.str.ptr, size);
+    memcpy(copy + size, whole ? "" : more, whole ? 1 : sizeof more);
     return copy;
+}
+
+static bool has_delimiter(const msgpack_object *name)
+{
+    for (uint32_t i = 0; i < name->via.str.size; i++)
+        if (name->via.str.ptr[i] && strchr(";\t|", name->via.str.ptr[i]))
+            return true;
+    return false;
 }
 
 static bool same_text(const msgpack_object *a, const msgpack_object *b)
@@ -103,10 +116,10 @@ static enum cli_exit check_column(const struct import *import, uint32_t column)
         return cli_fail(cli, CLI_REFUSED, "%s line %" PRIu64 ": column %u has no name",
                         "%s 第 %" PRIu64 " 行: 第 %u 列没有名称", import->file,
                         import->header->line, column + 1);
-    if (!text_is_utf8(text, name->via.str.size))
+    if (!text_is_utf8(name->via.str.ptr, name->via.str.size))
         return cli_fail(cli, CLI_REFUSED, "%s is not UTF-8 text: save it as CSV UTF-8",
                         "%s 不是 UTF-8 文本：请另存为 CSV UTF-8", import->file);
-    if (import->header->count == 1 && strpbrk(text, ";\t|"))
+    if (import->header->count == 1 && has_delimiter(name))
         return cli_fail(cli, CLI_REFUSED,
                         "%s has one column, called '%s': say what parts them with --delimiter",
                         "%s 只有一列，名为“%s”：请用 --delimiter 指定分隔符", import->file, text);
@@ -205,6 +218,7 @@ static bool check_row(struct import *import, const struct row *row)
 {
     char english[128];
     char chinese[128];
+    bool good = true;
     if (row->count != import->header->count) {
         snprintf(english, sizeof english, "%u cell%s, but the header names %u", row->count,
                  row->count == 1 ? "" : "s", import->header->count);
@@ -218,9 +232,9 @@ static bool check_row(struct import *import, const struct row *row)
             continue;
         report_field(import, row->line, column_name(import, i), "not UTF-8 text",
                      "不是 UTF-8 文本");
-        return false;
+        good = false;
     }
-    return true;
+    return good;
 }
 
 /* No room is left in the last document for one more row. */

@@ -131,7 +131,8 @@ static bool row_is_bad(const struct told *told, size_t at)
     return import_document_is_bad(told->import, from, document_end(told->import, from, told->to));
 }
 
-/* What a new document would have made: [row, field that must be unique or nil, mark]. */
+/* What a new document would have made, or would if it were right: [row, field that must be unique
+ * or nil, mark]. */
 struct made {
     size_t at;
     const msgpack_object *field;
@@ -166,34 +167,36 @@ static void fail_taken(const struct told *told, const struct made *made)
                                        .message_zh = chinese,
                                        .field = field,
                                        .rule = ""};
-    withdraw(told->import, "created");
     fail_row(told, made->at, &error);
 }
 
 /* The document of items [from, to). A value that an earlier row would have taken makes it bad; that
- * of the key would have made it a change of that row's record. */
+ * of the key would have made it a change of that row's record. One that is bad takes nothing. */
 static void judge_document(const struct told *told, const msgpack_object *items, uint32_t from,
                            uint32_t to)
 {
     struct import *import = told->import;
-    struct made taken = {.line = 0};
-    for (uint32_t i = from; i < to; i++) {
+    bool was_bad = row_is_bad(told, made_of(told, &items[from]).at), is_bad = was_bad;
+    for (uint32_t i = from; import->key && i < to; i++) {
         struct made made = made_of(told, &items[i]);
-        bool is_key = made.field && import->key && object_is(made.field, import->key);
-        if (made.line == 0 || !made.field)
+        if (made.line == 0 || !made.field || !object_is(made.field, import->key))
             continue;
-        if (is_key) {
+        if (!was_bad) {
             withdraw(import, "created");
             import->updated++;
-            return;
         }
-        taken = made;
-    }
-    if (taken.line != 0) {
-        fail_taken(told, &taken);
         return;
     }
     for (uint32_t i = from; i < to; i++) {
+        struct made made = made_of(told, &items[i]);
+        if (made.line == 0 || !made.field)
+            continue;
+        if (!is_bad)
+            withdraw(import, "created");
+        is_bad = true;
+        fail_taken(told, &made);
+    }
+    for (uint32_t i = from; i < to && !is_bad; i++) {
         struct made made = made_of(told, &items[i]);
         marks_add(&import->marks, made.mark, import->pending[made.at].row->line);
     }

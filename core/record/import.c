@@ -154,7 +154,8 @@ static void add_mark(struct import *import, const struct import_document *docume
     kt_list_add(import->made, mark->object);
 }
 
-/* [row, fields that must be unique, or nil for a mere name, mark]. */
+/* [row, fields that must be unique, or nil for a mere name, mark]. What is wrong itself leaves
+ * none, but may have more that is wrong: a value that an earlier request would have taken. */
 static void leave_marks(struct import *import, const struct import_document *document)
 {
     struct kt_ctx *ctx = import->ctx;
@@ -166,14 +167,14 @@ static void leave_marks(struct import *import, const struct import_document *doc
         if (!index->unique)
             continue;
         record_index_keys(ctx, index, 0, values, &keys);
-        const char *name =
-            index == import->key.index ? import->key.name : strchr(index->name, '#') + 1;
-        if (keys.count && !keys.at[0].overflow)
+        const char *fields = record_index_fields(index);
+        const char *name = index == import->key.index ? import->key.name : fields;
+        if (keys.count && !keys.at[0].overflow && !import_is_told(import, document, fields))
             add_mark(import, document, name, &keys.at[0]);
     }
     const msgpack_object *title = entity->title ? kt_get(values, entity->title->decl->name) : NULL;
     const struct schema_index *names = title ? import_index(entity, entity->title, true) : NULL;
-    if (!names || names->unique)
+    if (!names || names->unique || document->wrong_count)
         return;
     struct key key;
     record_index_begin(&key, names);
@@ -239,7 +240,7 @@ static enum kt_status import_document(struct import *import, size_t first, size_
         import->outcomes[document.outcome]++;
     import_tell(import, &document);
     if (import->dry_run) {
-        if (!document.wrong_count && document.outcome == IMPORT_CREATED)
+        if (document.wrong_count ? document.is_new : document.outcome == IMPORT_CREATED)
             leave_marks(import, &document);
         leave_unresolved(import, &document);
     }

@@ -102,7 +102,7 @@ struct import {
     bool skip_bad;
     uint64_t outcomes[IMPORT_OUTCOMES];
     uint64_t failed; /**< Rows of documents that were refused. */
-    unsigned probes; /**< Saves that only looked for what else is wrong. */
+    size_t probed;   /**< Rows in saves that only looked for what else is wrong. */
     struct context_error first_error;
     struct kt_list *errors;
     struct kt_list *made;       /**< Of a dry run. */
@@ -118,6 +118,7 @@ struct import_document {
     struct import_cells cells;
     struct import_pending pending[IMPORT_PENDING_MAX];
     enum import_outcome outcome;
+    bool is_new; /**< Of one that is wrong: it would have made a record. */
 
     bool *told; /**< By row and column: the wrong cells. */
     struct import_wrong *wrong;
@@ -129,8 +130,11 @@ bool import_is_of_row(const struct kt_ctx *ctx, enum kt_status status);
 bool import_is_pending(const struct import_document *document, const char *field);
 
 /** --- import_check.c: what is wrong with a document. --- */
-/** Takes the present error, unless its cell was told already: no cell is told twice. */
+/** Takes the present error, unless its cell was told already: no cell is told twice. The cell is
+ * let go of, so that the rest can be judged. */
 void import_note(const struct import *import, struct import_document *document);
+bool import_is_told(const struct import *import, const struct import_document *document,
+                    const char *path);
 /** The row that a field ("lines[2].price") of the document came from. */
 size_t import_row_of(const struct import_document *document, const char *field);
 /** What else is wrong, when something is, or the save was refused: every other cell. */

@@ -10,10 +10,9 @@
 #include "kontor/limits.h"
 #include "record/import.h"
 
-/** Saves to learn what else is wrong, with one document and all of a request: rules that run in
- *  them have their share of the request's steps and time. */
-#define PROBES_OF_DOCUMENT 16
-#define PROBES_OF_REQUEST  (2 * KT_LIMIT_IMPORT_ROWS)
+/** Rows that a request saves only to learn what else is wrong: rules that run in them have their
+ *  share of the request's steps and time. */
+#define PROBED_ROWS_MOST ((size_t)8 * KT_LIMIT_IMPORT_ROWS)
 
 struct import_wrong {
     size_t row, column; /**< The column after the last one: none. */
@@ -25,6 +24,7 @@ struct import_wrong {
 
 struct place {
     size_t row, column;
+    const struct schema_field *field;
     const struct schema_field *line; /**< A part of the line `number`, or NULL. */
     size_t number;
 };
@@ -58,7 +58,7 @@ static bool find_place(const struct import *import, const struct import_document
 {
     size_t length = path ? strcspn(path, ".[") : 0;
     const struct schema_field *field = length ? schema_field(import->entity, path, length) : NULL;
-    *out = (struct place){.row = document->first, .column = import->column_count};
+    *out = (struct place){.row = document->first, .column = import->column_count, .field = field};
     if (!field || (field->decl->type != KT_LINES && path[length] == '.'))
         return false;
     if (find_line(document, path, &out->number)) {
@@ -74,6 +74,13 @@ static bool find_place(const struct import *import, const struct import_document
     return out->column < import->column_count;
 }
 
+/* The map that the cell's value is in. */
+static msgpack_object *holder_of(const struct import_document *document, const struct place *place)
+{
+    return place->line ? &document->lines->object.via.array.ptr[place->number]
+                       : &document->values->object;
+}
+
 static bool *told_at(const struct import *import, const struct import_document *document,
                      const struct place *place)
 {
@@ -82,7 +89,7 @@ static bool *told_at(const struct import *import, const struct import_document *
 
 /* --- Errors --- */
 
-static bool is_told(const struct import *import, const struct import_document *document,
+bool import_is_told(const struct import *import, const struct import_document *document,
                     const char *path)
 {
     struct place place;
@@ -97,17 +104,35 @@ static bool is_told(const struct import *import, const struct import_document *d
     return false;
 }
 
-static struct import_wrong *add_wrong(struct kt_ctx *ctx, struct import_document *document)
+static void add_wrong(struct kt_ctx *ctx, struct import_document *document, size_t row,
+                      size_t column)
 {
-    if (document->wrong_count == document->wrong_capacity) {
-        size_t grown = document->wrong_capacity ? document->wrong_capacity * 2 : 4;
+    size_t number = document->wrong_count++;
+    if (number == document->wrong_capacity) {
+        size_t grown = number ? number * 2 : 4;
         struct import_wrong *wider = kt_alloc(ctx, sizeof(*wider) * grown);
-        if (document->wrong_count)
-            memcpy(wider, document->wrong, sizeof(*wider) * document->wrong_count);
+        if (number)
+            memcpy(wider, document->wrong, sizeof(*wider) * number);
         document->wrong = wider;
         document->wrong_capacity = grown;
     }
-    return &document->wrong[document->wrong_count++];
+    document->wrong[number] = (struct import_wrong){row, column, number, ctx->error};
+}
+
+static void drop(msgpack_object *map, const char *name)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < map->via.map.size; i++) {
+        const msgpack_object *key = &map->via.map.ptr[i].key;
+        if (key->via.str.size != strlen(name) || memcmp(key->via.str.ptr, name, strlen(name)) != 0)
+            map->via.map.ptr[kept++] = map->via.map.ptr[i];
+    }
+    map->via.map.size = kept;
+}
+
+static void let_go(const struct import_document *document, const struct place *place)
+{
+    drop(holder_of(document, place), (place->line ? place->line : place->field)->decl->name);
 }
 
 void import_note(const struct import *import, struct import_document *document)
@@ -117,14 +142,15 @@ void import_note(const struct import *import, struct import_document *document)
     (void)record_failed(ctx, import->entity, ctx->error.status);
     const char *path = ctx->error.field;
     bool is_own = strcmp(ctx->error.entity, import->entity->name) == 0;
-    if (!is_own || !is_told(import, document, path)) {
-        if (is_own && find_place(import, document, path, &place))
-            *told_at(import, document, &place) = true;
-        else
-            place = (struct place){.row = import_row_of(document, is_own ? path : NULL),
-                                   .column = import->column_count};
-        *add_wrong(ctx, document) =
-            (struct import_wrong){place.row, place.column, document->wrong_count, ctx->error};
+    if (is_own && find_place(import, document, path, &place)) {
+        bool *told = told_at(import, document, &place);
+        if (!*told)
+            add_wrong(ctx, document, place.row, place.column);
+        *told = true;
+        let_go(document, &place);
+    } else if (!is_own || !import_is_told(import, document, path)) {
+        add_wrong(ctx, document, import_row_of(document, is_own ? path : NULL),
+                  import->column_count);
     }
     context_forgive(ctx);
 }
@@ -153,21 +179,10 @@ void import_tell(struct import *import, struct import_document *document)
 
 /* --- One cell by itself --- */
 
-static void drop(msgpack_object *map, const char *name)
-{
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < map->via.map.size; i++) {
-        const msgpack_object *key = &map->via.map.ptr[i].key;
-        if (key->via.str.size != strlen(name) || memcmp(key->via.str.ptr, name, strlen(name)) != 0)
-            map->via.map.ptr[kept++] = map->via.map.ptr[i];
-    }
-    map->via.map.size = kept;
-}
-
 /* `holder` is the document's values or one of its lines. */
 static enum kt_status check_value(const struct import *import, struct import_document *document,
                                   const struct schema_field *field, const char *path,
-                                  msgpack_object *holder)
+                                  const msgpack_object *holder)
 {
     msgpack_object checked;
     const msgpack_object *value = kt_get(holder, field->decl->name);
@@ -177,7 +192,6 @@ static enum kt_status check_value(const struct import *import, struct import_doc
     if (status == KT_OK || !import_is_of_row(import->ctx, status))
         return status;
     import_note(import, document);
-    drop(holder, field->decl->name);
     return KT_OK;
 }
 
@@ -309,22 +323,18 @@ static bool blame_cell(const struct import *import, struct import_document *docu
     bool is_own = error->entity && strcmp(error->entity, import->entity->name) == 0;
     if (!is_own || !find_place(import, document, error->field, &place))
         return false;
-    msgpack_object *holder = place.line ? &document->lines->object.via.array.ptr[place.number]
-                                        : &document->values->object;
-    const struct schema_field *field =
-        place.line ? place.line : import->columns[place.column].field;
-    if (!kt_has(holder, field->decl->name))
+    const struct schema_field *field = place.line ? place.line : place.field;
+    if (!kt_has(holder_of(document, &place), field->decl->name))
         return false;
     import_note(import, document);
-    drop(holder, field->decl->name);
     return true;
 }
 
 static enum kt_status check_by_saving(struct import *import, struct import_document *document)
 {
     struct kt_ctx *ctx = import->ctx;
-    for (int i = 0; i < PROBES_OF_DOCUMENT && import->probes < PROBES_OF_REQUEST; i++) {
-        import->probes++;
+    while (import->probed < PROBED_ROWS_MOST) {
+        import->probed += document->end - document->first;
         enum kt_status status = probe(import, document);
         if (status == KT_OK || !import_is_of_row(ctx, status))
             return status;
@@ -346,8 +356,9 @@ static enum kt_status find_old(const struct import *import, struct import_docume
     *old = NULL;
     *known = true;
     for (size_t p = 0; import->key.index && p < import->key.index->path_count; p++)
-        is_told_already = is_told_already ||
-                          is_told(import, document, import->key.index->paths[p].field->decl->name);
+        is_told_already =
+            is_told_already ||
+            import_is_told(import, document, import->key.index->paths[p].field->decl->name);
     enum kt_status status = import_find_record(ctx, &import->key, &document->values->object, id);
     if (status == KT_OK)
         return *id ? record_load(ctx, import->entity, *id, old) : KT_OK;
@@ -370,6 +381,7 @@ enum kt_status import_check_all(struct import *import, struct import_document *d
     KT_TRY(find_old(import, document, &id, &old, &known));
     if (!known)
         return KT_OK;
+    document->is_new = !id;
     KT_TRY(check_unique(import, document, id, old));
     KT_TRY(check_by_saving(import, document));
     return check_complete(import, document, old);

@@ -159,7 +159,8 @@ class Import(Cli):
 
     def test_long_texts_are_quoted_short(self):
         # A name of a column, and a reference, of a megabyte.
-        for name, text in (("column", "code,{}\nQ-1,x\n"), ("cell", "code,uom\nQ-1,{}\n")):
+        for name, text in (("column", "code,{}\nQ-1,x\n"), ("cell", "code,uom\nQ-1,{}\n"),
+                           ("twice", "{0},{0}\n"), ("parted", "{};\n")):
             file = self.write(f"{name}.csv", text.format("轴" * 350000))
             ran = self.run_kontor("import", "products.product", file, "--json")
             self.assertEqual(REFUSED, ran.returncode)
@@ -191,6 +192,20 @@ class Import(Cli):
         # The real one agrees.
         self.assert_counts(self.imports(DONE, file, "--batch", "2", "--key", "code"), rows=6,
                            created=3, updated=2, unchanged=1)
+
+    def test_dry_run_tells_all_that_is_taken(self):
+        # Requests of one row: line 3 has the barcode and the code of line 2, line 4 a bad price and
+        # the code of line 2, line 5 what only bad rows have.
+        file = self.write("taken.csv", "code,name,price,barcode\nT-1,One,1,T471\nT-1,Two,2,T471\n"
+                          "T-1,Three,-3,T472\nT-2,Four,4,T472\n")
+        for words in (("--dry-run",), ()):
+            ran = self.run_kontor("import", "products.product", file, "--json", "--batch", "1",
+                                  *words)
+            summary = json.loads(ran.stdout)
+            self.assert_counts(summary, rows=4, created=2, failed=2)
+            told = {(error["line"], error["field"]) for error in summary["errors"]}
+            self.assertEqual({(3, "code"), (3, "barcode"), (4, "price"), (4, "code")}, told)
+            self.assertEqual(4, len(summary["errors"]))
 
     def test_dry_run_resolves_references_to_earlier_rows(self):
         # Categories name their parents: by code, from an earlier request or the same; line 5 comes

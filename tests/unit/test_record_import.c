@@ -291,6 +291,16 @@ static void what_only_a_save_tells_is_told_with_the_rest(void **state)
                  (const char *const[]){"0 rating", "0 credit", "0 rate", "1 rating", "1 weight",
                                        "2 weight", NULL});
     assert_counts(f, 3, 0, 0, 0, 3);
+    /* However many rows there are, each is looked at to its end. */
+    struct kt_map *params = kt_map_copy(
+        &f->ctx, json(f, "{'skip_bad': true, 'columns': ['code', 'rating', 'rate', 'weight']}"));
+    struct kt_list *rows = kt_list_new(&f->ctx);
+    for (unsigned i = 0; i < KT_LIMIT_IMPORT_ROWS; i++)
+        kt_list_add(rows, *json(f, "['P', '9', '2', '1']"));
+    kt_map_set(params, "rows", rows->object);
+    begin_step(f);
+    end_step(f, record_import(&f->ctx, entity_of(f, "shop.party"), &params->object));
+    assert_int_equal(kt_count(answer(f), "errors"), 2 * KT_LIMIT_IMPORT_ROWS);
     f->rule = NULL;
     import(f, "shop.party", "{'columns': ['code'], 'rows': [['A']]}");
     assert_counts(f, 1, 1, 0, 0, 0); /* Nothing of the looking stayed. */
