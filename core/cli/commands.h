@@ -22,8 +22,10 @@
     X(command_file_get)                                                                            \
     X(command_check)                                                                               \
     X(command_module_list)                                                                         \
+    X(command_module_info)                                                                         \
     X(command_module_enable)                                                                       \
     X(command_module_disable)                                                                      \
+    X(command_module_upgrade)                                                                      \
     X(command_rules_list)                                                                          \
     X(command_rules_pull)                                                                          \
     X(command_rules_push)                                                                          \

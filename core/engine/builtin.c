@@ -2,7 +2,7 @@
 #include "base/clock.h"
 #include "engine/engine_internal.h"
 
-/* --- system.*, module.*, rules.*, event.* --- */
+/* --- system.*, rules.* --- */
 
 static enum kt_status ping(struct kt_ctx *ctx, const msgpack_object *params)
 {
@@ -23,36 +23,6 @@ static enum kt_status check(struct kt_ctx *ctx, const msgpack_object *params)
 static enum kt_status rebuild(struct kt_ctx *ctx, const msgpack_object *params)
 {
     return record_rebuild(ctx, kt_get_bool(params, "all"));
-}
-
-static enum kt_status module_list(struct kt_ctx *ctx, const msgpack_object *params)
-{
-    (void)params;
-    return registry_reply_modules(ctx);
-}
-
-static void reply_module(struct kt_ctx *ctx, const char *name)
-{
-    struct kt_map *answer = kt_map_new(ctx);
-    kt_map_set_text(answer, "name", name);
-    kt_map_set_bool(answer, "enabled", kt_module_enabled(ctx, name));
-    kt_reply_map(ctx, answer);
-}
-
-static enum kt_status module_enable(struct kt_ctx *ctx, const msgpack_object *params)
-{
-    const char *name = kt_get_text(ctx, params, "name");
-    KT_TRY(registry_enable(ctx, name, &((struct engine_ctx *)ctx)->next_registry));
-    reply_module(ctx, name);
-    return KT_OK;
-}
-
-static enum kt_status module_disable(struct kt_ctx *ctx, const msgpack_object *params)
-{
-    const char *name = kt_get_text(ctx, params, "name");
-    KT_TRY(registry_disable(ctx, name, &((struct engine_ctx *)ctx)->next_registry));
-    reply_module(ctx, name);
-    return KT_OK;
 }
 
 static enum kt_status rules_list(struct kt_ctx *ctx, const msgpack_object *params)
@@ -150,6 +120,9 @@ static const struct kt_field rebuild_params[] = {
 };
 static const struct kt_field module_params[] = {
     TEXT("name", KT_REQUIRED, "Module", "模块"),
+};
+static const struct kt_field upgrade_params[] = {
+    TEXT("name", 0, "Module; without it: all", "模块，省略则为全部"),
 };
 static const struct kt_field create_params[] = {
     ENTITY,
@@ -304,18 +277,29 @@ static const struct kt_method methods[] = {
     {.name = "module.list",
      .flags = KT_PRESENT,
      .permission = "",
-     .run = module_list,
+     .run = modules_list,
      .label = {"Modules and whether they are enabled", "模块及启用状态"}},
+    {.name = "module.info",
+     .flags = KT_PRESENT,
+     .permission = "",
+     .params = KT_LIST(module_params),
+     .run = modules_info,
+     .label = {"One module and its upgrades", "一个模块及其升级记录"}},
     {.name = "module.enable",
      .flags = KT_WRITE,
      .params = KT_LIST(module_params),
-     .run = module_enable,
+     .run = modules_enable,
      .label = {"Enable a module", "启用模块"}},
     {.name = "module.disable",
      .flags = KT_WRITE,
      .params = KT_LIST(module_params),
-     .run = module_disable,
+     .run = modules_disable,
      .label = {"Disable a module; its data stays", "停用模块（数据保留）"}},
+    {.name = "module.upgrade",
+     .flags = KT_WRITE,
+     .params = KT_LIST(upgrade_params),
+     .run = modules_upgrade,
+     .label = {"Take new versions from the plugin folder", "启用插件目录中的新版本"}},
     {.name = "record.create",
      .flags = KT_WRITE,
      .permission = "",
@@ -442,6 +426,10 @@ static const struct kt_method methods[] = {
      .label = {"The event log from a number on", "从某序号起读取事件日志"}},
 };
 
+static const struct kt_topic topics[] = {
+    {"module.upgraded", {"Module upgraded", "模块已升级"}},
+};
+
 static const struct kt_job jobs[] = {
     {.name = "core.forget_requests", .every_seconds = 600, .run = replay_forget_old},
     {.name = "core.forget_uploads", .every_seconds = 600, .run = files_sweep},
@@ -455,5 +443,6 @@ const struct kt_plugin engine_builtin = {
     .label = {"Core", "核心"},
     .summary = {"Records, modules, rules, events", "记录、模块、规则与事件"},
     .methods = KT_LIST(methods),
+    .events = KT_LIST(topics),
     .jobs = KT_LIST(jobs),
 };

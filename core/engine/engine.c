@@ -103,7 +103,7 @@ static enum kt_status prepare_data(struct engine *engine, struct kt_ctx *ctx, co
         return say(why, why_size, "the store cannot be written");
     status = begin_now(ctx);
     if (status == KT_OK)
-        status = registry_open(ctx, &engine->catalog, &engine->registry);
+        status = registry_open(ctx, engine->catalog, &engine->registry);
     if (status == KT_OK)
         status = first_start(ctx, folder, why, why_size);
     if (status != KT_OK) {
@@ -169,8 +169,7 @@ enum kt_status engine_open(const struct engine_options *options, struct engine *
 void engine_close(struct engine *engine)
 {
     registry_release(engine->registry);
-    if (engine->catalog.entries)
-        plugin_catalog_free(&engine->catalog);
+    plugin_catalog_release(engine->catalog);
     if (engine->store)
         engine->store->driver->close(engine->store);
     queue_deinit(&engine->reads);

@@ -24,7 +24,7 @@ struct engine_stats {
 
 struct engine {
     struct store *store;
-    struct plugin_catalog catalog;
+    struct plugin_catalog *catalog; /**< As at start; the registry has the one in force. */
     pthread_mutex_t registry_lock;
     struct registry *registry; /**< In force; engine_registry takes a reference. */
 
@@ -94,7 +94,7 @@ enum kt_status replay_forget_old(struct kt_ctx *ctx);
 
 /** builtin.c: the methods of the server itself, as a module. */
 extern const struct kt_plugin engine_builtin;
-/** auth.c, records.c, batch.c, describe.c: their bodies. */
+/** auth.c, modules.c, records.c, batch.c, describe.c: their bodies. */
 enum kt_status auth_login(struct kt_ctx *ctx, const msgpack_object *params);
 enum kt_status auth_token(struct kt_ctx *ctx, const msgpack_object *params);
 /** The entity that the parameters name, when the user has that right to it. */
@@ -114,6 +114,11 @@ enum kt_status records_totals(struct kt_ctx *ctx, const msgpack_object *params);
 enum kt_status records_import(struct kt_ctx *ctx, const msgpack_object *params);
 enum kt_status records_export(struct kt_ctx *ctx, const msgpack_object *params);
 enum kt_status records_batch(struct kt_ctx *ctx, const msgpack_object *params);
+enum kt_status modules_list(struct kt_ctx *ctx, const msgpack_object *params);
+enum kt_status modules_info(struct kt_ctx *ctx, const msgpack_object *params);
+enum kt_status modules_enable(struct kt_ctx *ctx, const msgpack_object *params);
+enum kt_status modules_disable(struct kt_ctx *ctx, const msgpack_object *params);
+enum kt_status modules_upgrade(struct kt_ctx *ctx, const msgpack_object *params);
 enum kt_status files_begin(struct kt_ctx *ctx, const msgpack_object *params);
 enum kt_status files_append(struct kt_ctx *ctx, const msgpack_object *params);
 enum kt_status files_finish(struct kt_ctx *ctx, const msgpack_object *params);

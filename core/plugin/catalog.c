@@ -1,12 +1,10 @@
 #include "plugin/catalog.h"
 
 #include <dirent.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/log.h"
 #include "kontor/limits.h"
@@ -67,60 +65,84 @@ static void load_rules(const char *folder, struct plugin_entry *entry)
     free(names);
 }
 
-/* --- Opening --- */
-
-static const struct kt_plugin *open_plugin(const char *folder, const char *name, char *why,
-                                           size_t why_size)
-{
-    char path[4096];
-    struct stat there;
-    snprintf(path, sizeof(path), "%s/%s/%s.so", folder, name, name);
-    *why = '\0';
-    if (stat(path, &there) != 0)
-        return NULL; /* A folder that is not a plugin. */
-    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (!handle) {
-        snprintf(why, why_size, "%s", dlerror());
-        return NULL;
-    }
-    const struct kt_plugin *plugin = dlsym(handle, "kt_plugin");
-    if (!plugin)
-        snprintf(why, why_size, "it does not export kt_plugin");
-    else if (plugin_check(plugin, false, why, why_size) != KT_OK)
-        plugin = NULL;
-    else if (strcmp(plugin->name, name) != 0) {
-        snprintf(why, why_size, "calls itself %s but lies in folder %s", plugin->name, name);
-        plugin = NULL;
-    }
-    /* Never closed: stored tables and code in flight point into it. */
-    return plugin;
-}
+/* --- The folder --- */
 
 static int visible(const struct dirent *entry)
 {
     return entry->d_name[0] != '.';
 }
 
-static size_t open_folder(const char *folder, const struct kt_plugin **found, size_t most)
+/* What is looked for in the folder, and found. */
+struct search {
+    const char *folder;
+    const struct plugin_catalog *before; /* NULL at start: what is wrong is left out. */
+    const char *name;                    /* Only this one is looked at anew; NULL: all. */
+    const struct kt_plugin *found[PLUGIN_MAX];
+    bool kept[PLUGIN_MAX]; /* As in `before`. */
+    size_t count;
+    char *why;
+    size_t why_size;
+};
+
+static bool has_found(const struct search *search, const char *name)
+{
+    for (size_t i = 0; i < search->count; i++)
+        if (strcmp(search->found[i]->name, name) == 0)
+            return true;
+    return false;
+}
+
+/* What was not looked at, or has gone from the folder, stays as it is. */
+static enum kt_status keep_others(struct search *search)
+{
+    if (search->name && !has_found(search, search->name)) {
+        snprintf(search->why, search->why_size, "%s: there is no %s/%s.so in the plugin folder",
+                 search->name, search->name, search->name);
+        return KT_INVALID;
+    }
+    for (size_t i = 0; search->before && i < search->before->count; i++) {
+        const struct plugin_entry *entry = &search->before->entries[i];
+        if (entry->builtin || has_found(search, entry->plugin->name) || search->count == PLUGIN_MAX)
+            continue;
+        search->kept[search->count] = true;
+        search->found[search->count++] = entry->plugin;
+    }
+    return KT_OK;
+}
+
+static enum kt_status take(struct search *search, const char *name)
+{
+    char why[512];
+    if (search->name && strcmp(search->name, name) != 0)
+        return KT_OK;
+    const struct kt_plugin *plugin = plugin_open(search->folder, name, why, sizeof(why));
+    if (plugin && search->count < PLUGIN_MAX) {
+        search->found[search->count++] = plugin;
+    } else if (*why && search->before) {
+        snprintf(search->why, search->why_size, "%s: %s", name, why);
+        return KT_INVALID;
+    } else if (*why) {
+        log_error("plugin %s is left out: %s", name, why);
+    }
+    return KT_OK;
+}
+
+static enum kt_status look_around(struct search *search)
 {
     struct dirent **names;
-    char why[512];
-    size_t count = 0;
-    int entries = scandir(folder, &names, visible, alphasort);
+    enum kt_status status = KT_OK;
+    int entries = scandir(search->folder, &names, visible, alphasort);
     if (entries < 0) {
-        log_warn("no plugin folder %s: %s", folder, strerror(errno));
-        return 0;
+        log_warn("no plugin folder %s: %s", search->folder, strerror(errno));
+        return KT_OK;
     }
     for (int i = 0; i < entries; i++) {
-        const struct kt_plugin *plugin = open_plugin(folder, names[i]->d_name, why, sizeof(why));
-        if (plugin && count < most)
-            found[count++] = plugin;
-        else if (*why)
-            log_error("plugin %s is left out: %s", names[i]->d_name, why);
+        if (status == KT_OK)
+            status = take(search, names[i]->d_name);
         free(names[i]);
     }
     free(names);
-    return count;
+    return status == KT_OK ? keep_others(search) : status;
 }
 
 /* --- Order --- */
@@ -142,54 +164,125 @@ static bool is_ready(const struct plugin_catalog *catalog, const struct kt_plugi
     return true;
 }
 
+static void copy_rules(const struct plugin_entry *from, struct plugin_entry *entry)
+{
+    entry->rules = must(calloc(from->rule_count + 1, sizeof(*entry->rules)));
+    entry->rule_count = from->rule_count;
+    for (size_t i = 0; i < from->rule_count; i++) {
+        struct plugin_rule_file *rule = &entry->rules[i];
+        rule->size = from->rules[i].size;
+        rule->name = must(strdup(from->rules[i].name));
+        rule->text = must(malloc(rule->size + 1));
+        memcpy(rule->text, from->rules[i].text, rule->size);
+    }
+}
+
+static void add(struct plugin_catalog *catalog, const struct search *search, size_t i)
+{
+    struct plugin_entry *entry = &catalog->entries[catalog->count];
+    entry->plugin = search->found[i];
+    if (search->kept[i])
+        copy_rules(plugin_find(search->before, entry->plugin->name), entry);
+    else
+        load_rules(search->folder, entry);
+    catalog->count++;
+}
+
 /* Takes those whose requirements are in already, until none is left or none can be taken: what
  * remains needs a module that is not there, or needs itself in a circle. */
-static void add_in_order(struct plugin_catalog *catalog, const char *folder,
-                         const struct kt_plugin **found, size_t count)
+static enum kt_status add_in_order(struct plugin_catalog *catalog, struct search *search)
 {
     bool moved = true;
     while (moved) {
         moved = false;
-        for (size_t i = 0; i < count; i++) {
-            if (!found[i] || plugin_find(catalog, found[i]->name) || !is_ready(catalog, found[i]))
+        for (size_t i = 0; i < search->count; i++) {
+            const struct kt_plugin *plugin = search->found[i];
+            if (!plugin || plugin_find(catalog, plugin->name) || !is_ready(catalog, plugin))
                 continue;
-            struct plugin_entry *entry = &catalog->entries[catalog->count];
-            entry->plugin = found[i];
-            load_rules(folder, entry);
-            catalog->count++;
-            found[i] = NULL;
+            add(catalog, search, i);
+            search->found[i] = NULL;
             moved = true;
         }
     }
-    for (size_t i = 0; i < count; i++)
-        if (found[i])
-            log_error("plugin %s is left out: %s", found[i]->name,
-                      plugin_find(catalog, found[i]->name)
-                          ? "a module of the server has its name"
-                          : "it requires a module that is missing or requires it");
-}
-
-enum kt_status plugin_catalog_load(const char *folder, const struct kt_plugin *const *builtins,
-                                   size_t builtin_count, struct plugin_catalog *out, char *why,
-                                   size_t why_size)
-{
-    const struct kt_plugin *found[PLUGIN_MAX] = {0};
-    *out = (struct plugin_catalog){0};
-    out->entries = must(calloc(PLUGIN_MAX + builtin_count, sizeof(*out->entries)));
-    for (size_t i = 0; i < builtin_count; i++) {
-        if (plugin_check(builtins[i], true, why, why_size) != KT_OK) {
-            plugin_catalog_free(out);
+    for (size_t i = 0; i < search->count; i++) {
+        const struct kt_plugin *plugin = search->found[i];
+        if (!plugin)
+            continue;
+        const char *why = plugin_find(catalog, plugin->name)
+                              ? "a module of the server has its name"
+                              : "it requires a module that is missing or requires it";
+        if (search->before) {
+            snprintf(search->why, search->why_size, "%s: %s", plugin->name, why);
             return KT_INVALID;
         }
-        out->entries[out->count++] = (struct plugin_entry){.plugin = builtins[i], .builtin = true};
+        log_error("plugin %s is left out: %s", plugin->name, why);
     }
-    size_t count = open_folder(folder, found, PLUGIN_MAX);
-    add_in_order(out, folder, found, count);
     return KT_OK;
 }
 
-void plugin_catalog_free(struct plugin_catalog *catalog)
+/* --- Life --- */
+
+static struct plugin_catalog *catalog_new(const char *folder, size_t builtin_count)
 {
+    struct plugin_catalog *catalog = must(calloc(1, sizeof(*catalog)));
+    atomic_init(&catalog->references, 1);
+    catalog->folder = must(strdup(folder));
+    catalog->entries = must(calloc(PLUGIN_MAX + builtin_count, sizeof(*catalog->entries)));
+    return catalog;
+}
+
+enum kt_status plugin_catalog_load(const char *folder, const struct kt_plugin *const *builtins,
+                                   size_t builtin_count, struct plugin_catalog **out, char *why,
+                                   size_t why_size)
+{
+    struct search search = {.folder = folder, .why = why, .why_size = why_size};
+    struct plugin_catalog *catalog = catalog_new(folder, builtin_count);
+    enum kt_status status = KT_OK;
+    for (size_t i = 0; i < builtin_count && status == KT_OK; i++) {
+        status = plugin_check(builtins[i], true, why, why_size);
+        catalog->entries[catalog->count++] =
+            (struct plugin_entry){.plugin = builtins[i], .builtin = true};
+    }
+    if (status == KT_OK)
+        status = look_around(&search);
+    if (status == KT_OK)
+        status = add_in_order(catalog, &search);
+    if (status == KT_OK)
+        *out = catalog;
+    else
+        plugin_catalog_release(catalog);
+    return status;
+}
+
+enum kt_status plugin_catalog_reload(const struct plugin_catalog *before, const char *name,
+                                     struct plugin_catalog **out, char *why, size_t why_size)
+{
+    struct search search = {
+        .folder = before->folder, .before = before, .name = name, .why = why, .why_size = why_size};
+    struct plugin_catalog *catalog = catalog_new(before->folder, before->count);
+    for (size_t i = 0; i < before->count && before->entries[i].builtin; i++)
+        catalog->entries[catalog->count++] =
+            (struct plugin_entry){.plugin = before->entries[i].plugin, .builtin = true};
+    enum kt_status status = look_around(&search);
+    if (status == KT_OK)
+        status = add_in_order(catalog, &search);
+    if (status == KT_OK)
+        *out = catalog;
+    else
+        plugin_catalog_release(catalog);
+    return status;
+}
+
+struct plugin_catalog *plugin_catalog_hold(struct plugin_catalog *catalog)
+{
+    atomic_fetch_add_explicit(&catalog->references, 1, memory_order_relaxed);
+    return catalog;
+}
+
+void plugin_catalog_release(struct plugin_catalog *catalog)
+{
+    if (!catalog || atomic_fetch_sub_explicit(&catalog->references, 1, memory_order_acq_rel) != 1)
+        return;
     for (size_t i = 0; i < catalog->count; i++) {
         for (size_t r = 0; r < catalog->entries[i].rule_count; r++) {
             free(catalog->entries[i].rules[r].name);
@@ -198,5 +291,6 @@ void plugin_catalog_free(struct plugin_catalog *catalog)
         free(catalog->entries[i].rules);
     }
     free(catalog->entries);
-    *catalog = (struct plugin_catalog){0};
+    free(catalog->folder);
+    free(catalog);
 }

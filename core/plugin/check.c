@@ -138,13 +138,39 @@ static enum kt_status check_migrations(struct checker *checker)
 {
     const struct kt_plugin *plugin = checker->plugin;
     for (unsigned from = 1; from < plugin->schema; from++) {
-        bool there = false;
+        size_t there = 0;
         for (size_t i = 0; i < plugin->migrations.count; i++)
-            there = there || plugin->migrations.at[i].from == from;
-        if (!there)
-            return check_refuse(checker, "no migration from schema %u", from);
+            there += plugin->migrations.at[i].from == from;
+        if (there != 1)
+            return check_refuse(checker, "%s migration from schema %u",
+                                there ? "more than one" : "no", from);
+    }
+    for (size_t i = 0; i < plugin->migrations.count; i++) {
+        const struct kt_migration *step = &plugin->migrations.at[i];
+        if (step->from == 0 || step->from >= plugin->schema)
+            return check_refuse(checker, "a migration from schema %u, but the schema is %u",
+                                step->from, plugin->schema);
+        if (!step->run || !step->label.en || !step->label.zh)
+            return check_refuse(checker,
+                                "migration from schema %u needs a function and a label in both "
+                                "languages",
+                                step->from);
     }
     return KT_OK;
+}
+
+/* Versions are compared: "2", "1.4.0". */
+static bool is_version(const char *text)
+{
+    size_t digits = 0;
+    for (; text && *text; text++) {
+        if (*text == '.' && digits == 0)
+            return false;
+        digits = *text == '.' ? 0 : digits + 1;
+        if ((*text != '.' && !isdigit((unsigned char)*text)) || digits > 9)
+            return false;
+    }
+    return text && digits > 0;
 }
 
 enum kt_status plugin_check(const struct kt_plugin *plugin, bool builtin, char *why,
@@ -157,6 +183,9 @@ enum kt_status plugin_check(const struct kt_plugin *plugin, bool builtin, char *
                             plugin->abi, plugin->size, KT_ABI, sizeof(struct kt_plugin));
     if (!check_is_word(plugin->name) || !plugin->version || plugin->schema == 0)
         return check_refuse(&checker, "name, version and schema are required");
+    if (!is_version(plugin->version))
+        return check_refuse(&checker, "version '%s' must be numbers and dots, such as 1.4.0",
+                            plugin->version);
     for (size_t i = 0; i < plugin->entities.count; i++)
         KT_TRY(check_entity(&checker, plugin->entities.at[i]));
     KT_TRY(check_names(&checker));

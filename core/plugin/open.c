@@ -1,5 +1,4 @@
-/* The first registry after a start: what the data says is enabled must be there, and be brought to
- * the schema of the plugins that are. */
+/* The first registry after a start: what the data says is enabled must be there. */
 #include <string.h>
 
 #include "plugin/registry.h"
@@ -34,39 +33,14 @@ static enum kt_status check_present(struct kt_ctx *ctx, const struct plugin_cata
     return KT_OK;
 }
 
-static enum kt_status upgrade(struct kt_ctx *ctx, const struct plugin_catalog *catalog,
-                              struct registry **registry)
-{
-    for (size_t i = 0; i < catalog->count; i++) {
-        const struct kt_plugin *plugin = catalog->entries[i].plugin;
-        struct module_state state;
-        struct registry *next;
-        KT_TRY(module_state_load(ctx, plugin->name, &state));
-        if (!state.enabled || state.schema == plugin->schema)
-            continue;
-        KT_TRY(registry_enable(ctx, plugin->name, &next));
-        registry_release(*registry);
-        *registry = next;
-    }
-    return KT_OK;
-}
-
-enum kt_status registry_open(struct kt_ctx *ctx, const struct plugin_catalog *catalog,
+enum kt_status registry_open(struct kt_ctx *ctx, struct plugin_catalog *catalog,
                              struct registry **out)
 {
     struct store_cursor *cursor;
-    struct registry *registry;
     if (store_cursor_open(ctx->txn, &cursor) != KT_OK)
         return kt_fail(ctx, KT_INTERNAL, NULL, "the store failed", "存储失败");
     enum kt_status status = check_present(ctx, catalog, cursor);
     store_cursor_close(cursor);
     KT_TRY(status);
-    KT_TRY(registry_build(ctx, catalog, &registry));
-    status = upgrade(ctx, catalog, &registry);
-    if (status != KT_OK) {
-        registry_release(registry);
-        return status;
-    }
-    *out = registry;
-    return KT_OK;
+    return registry_build(ctx, catalog, kt_list_new(ctx), out);
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "plugin/custom.h"
-#include "plugin/state.h"
+#include "plugin/upgrade.h"
 #include "record/record.h"
 
 static void *must(void *memory)
@@ -177,6 +177,7 @@ static void registry_free(struct registry *registry)
     script_declared_free(registry->declared);
     free(registry->methods);
     free(registry->modules);
+    plugin_catalog_release(registry->catalog);
     free(registry);
 }
 
@@ -223,17 +224,16 @@ static enum kt_status build_schema_for_currency(struct kt_ctx *ctx, struct regis
     return status;
 }
 
-static enum kt_status build_parts(struct kt_ctx *ctx, struct registry *registry)
+static enum kt_status build_parts(struct kt_ctx *ctx, struct registry *registry,
+                                  struct kt_list *reports)
 {
     size_t count = registry->catalog->count;
+    struct upgrade upgrade;
+    KT_TRY(upgrade_plan(ctx, registry->catalog, &upgrade));
     registry->modules = must(calloc(count + 1, sizeof(*registry->modules)));
-    for (size_t i = 0; i < count; i++) {
-        const struct plugin_entry *entry = &registry->catalog->entries[i];
-        struct module_state state;
-        KT_TRY(module_state_load(ctx, entry->plugin->name, &state));
+    for (size_t i = 0; i < count; i++)
         registry->modules[i] =
-            (struct schema_module){entry->plugin, entry->builtin || state.enabled};
-    }
+            (struct schema_module){registry->catalog->entries[i].plugin, upgrade.before[i].enabled};
     struct registry_files *files = kt_alloc(ctx, sizeof(*files));
     KT_TRY(registry_rules_collect(ctx, registry, files));
     KT_TRY(script_declared_load(ctx, files->at, files->count, &registry->declared));
@@ -245,18 +245,21 @@ static enum kt_status build_parts(struct kt_ctx *ctx, struct registry *registry)
     registry_use(ctx, registry);
     KT_TRY(custom_check_initials(ctx, registry));
     KT_TRY(record_custom_refresh(ctx, registry->schema));
-    KT_TRY(record_refresh(ctx));
-    return files->count ? script_set_build(ctx, files->at, files->count, &registry->rules) : KT_OK;
+    KT_TRY(record_refresh(ctx, upgrade.migrates));
+    if (files->count)
+        KT_TRY(script_set_build(ctx, files->at, files->count, &registry->rules));
+    KT_TRY(upgrade_run(ctx, &upgrade, reports));
+    return upgrade.migrates ? record_refresh(ctx, false) : KT_OK;
 }
 
-enum kt_status registry_build(struct kt_ctx *ctx, const struct plugin_catalog *catalog,
-                              struct registry **out)
+enum kt_status registry_build(struct kt_ctx *ctx, struct plugin_catalog *catalog,
+                              struct kt_list *reports, struct registry **out)
 {
     const struct registry *before = ctx->registry;
     struct registry *registry = must(calloc(1, sizeof(*registry)));
     atomic_init(&registry->references, 1);
-    registry->catalog = catalog;
-    enum kt_status status = build_parts(ctx, registry);
+    registry->catalog = plugin_catalog_hold(catalog);
+    enum kt_status status = build_parts(ctx, registry, reports);
     if (status != KT_OK) {
         if (ctx->error.entity) /* It goes with the schema. */
             ctx->error.entity = kt_format(ctx, "%s", ctx->error.entity);

@@ -28,9 +28,9 @@ struct registry_method {
 
 struct registry {
     atomic_uint references;
-    const struct plugin_catalog *catalog;
-    struct schema_module *modules; /**< As many as the catalogue has, in its order; with the custom
-                                        fields and entities in their tables. */
+    struct plugin_catalog *catalog; /**< A reference of its own. */
+    struct schema_module *modules;  /**< As many as the catalogue has, in its order; with the custom
+                                         fields and entities in their tables. */
     struct script_declared *declared; /**< What rule files declare besides rules. */
     struct schema *schema;
     struct bus_table handlers;
@@ -40,13 +40,14 @@ struct registry {
     struct script_set *rules; /**< Used by the writer only. */
 };
 
-/** Build from what the transaction of `ctx` holds. On success ctx->registry and ctx->schema are the
- *  new ones; the caller owns the one reference. On failure ctx is as it was, with an error. */
-enum kt_status registry_build(struct kt_ctx *ctx, const struct plugin_catalog *catalog,
-                              struct registry **out);
-/** At start: as registry_build, but refuses when an enabled module's plugin is missing, and brings
- *  the data of older plugins up to date. open.c */
-enum kt_status registry_open(struct kt_ctx *ctx, const struct plugin_catalog *catalog,
+/** Build from what the transaction of `ctx` holds, and bring the data of older plugins up to date:
+ *  `reports` gets one map for each upgraded module (core/rpc/README.md, module.upgrade). On success
+ *  ctx->registry and ctx->schema are the new ones; the caller owns the one reference. On failure
+ *  ctx is as it was, with an error, and the transaction must be aborted. */
+enum kt_status registry_build(struct kt_ctx *ctx, struct plugin_catalog *catalog,
+                              struct kt_list *reports, struct registry **out);
+/** At start: as registry_build, but refuses when an enabled module's plugin is missing. open.c */
+enum kt_status registry_open(struct kt_ctx *ctx, struct plugin_catalog *catalog,
                              struct registry **out);
 void registry_hold(struct registry *registry);
 void registry_release(struct registry *registry); /**< NULL is fine. */
@@ -57,12 +58,17 @@ const struct registry_method *registry_method(const struct registry *registry, c
                                               size_t length);
 bool registry_module_enabled(const struct registry *registry, const char *name);
 
-/** Change a module's state in the data (not in force until a registry is built from it). The errors
- *  name what is required or what still needs it. First enabling runs `install` after the build. */
-enum kt_status registry_enable(struct kt_ctx *ctx, const char *module, struct registry **out);
+/** Change a module's state in the data, and build the registry that follows. The errors name what
+ * is required or what still needs it. First enabling runs `install`. state.c, as the next four */
+enum kt_status registry_enable(struct kt_ctx *ctx, const char *module, struct kt_list *reports,
+                               struct registry **out);
 enum kt_status registry_disable(struct kt_ctx *ctx, const char *module, struct registry **out);
-/** Answer module.list. */
+/** With the plugin that lies in the plugin folder now; NULL: with all that lie there. */
+enum kt_status registry_upgrade(struct kt_ctx *ctx, const char *module, struct kt_list *reports,
+                                struct registry **out);
+/** Answer module.list, module.info. */
 enum kt_status registry_reply_modules(struct kt_ctx *ctx);
+enum kt_status registry_reply_module(struct kt_ctx *ctx, const char *module);
 
 /** Rules in the data: files a consultant pushed. Each builds the registry that has them. */
 enum kt_status registry_rules_push(struct kt_ctx *ctx, const msgpack_object *files, bool replace,

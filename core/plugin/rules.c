@@ -150,7 +150,7 @@ enum kt_status registry_rules_push(struct kt_ctx *ctx, const msgpack_object *fil
         KT_TRY(remove_all(ctx));
     for (uint32_t i = 0; i < files->via.map.size; i++)
         KT_TRY(put_file(ctx, &files->via.map.ptr[i]));
-    return registry_build(ctx, ctx->registry->catalog, out);
+    return registry_build(ctx, ctx->registry->catalog, kt_list_new(ctx), out);
 }
 
 enum kt_status registry_rules_remove(struct kt_ctx *ctx, const char *file, struct registry **out)
@@ -163,7 +163,7 @@ enum kt_status registry_rules_remove(struct kt_ctx *ctx, const char *file, struc
                        "没有已推送的规则文件 %s", file);
     if (status != KT_OK)
         return store_failed(ctx);
-    return registry_build(ctx, ctx->registry->catalog, out);
+    return registry_build(ctx, ctx->registry->catalog, kt_list_new(ctx), out);
 }
 
 static enum kt_status list_files(struct kt_ctx *ctx, struct kt_list *list)

@@ -54,22 +54,13 @@ static enum kt_status wipe_all(const struct build *build)
 /* --- Filling --- */
 
 /* Whether to go on after a failure that is the record's own, not the store's. */
-static bool is_forgiven(const struct build *build, enum kt_status status)
+static bool is_forgiven(struct build *build, enum kt_status status)
 {
     if (!build->lenient || (status != KT_CONFLICT && status != KT_INVALID))
         return false;
     context_forgive(build->ctx);
+    build->forgave = true;
     return true;
-}
-
-/* The error tells of the other record, which holds the key. */
-static enum kt_status name_record(struct kt_ctx *ctx, const struct schema_entity *entity,
-                                  uint64_t id)
-{
-    const struct context_error error = ctx->error;
-    context_forgive(ctx);
-    return kt_fail(ctx, error.status, error.field, "%s %llu: %s%.0s", "%s 的记录 %llu：%.0s%s",
-                   entity->name, (unsigned long long)id, error.message, error.message_zh);
 }
 
 static enum kt_status enter_index(struct build *build, size_t i, uint64_t id,
@@ -82,7 +73,8 @@ static enum kt_status enter_index(struct build *build, size_t i, uint64_t id,
     if (status == KT_OK)
         return KT_OK;
     build->lacks[i] = true;
-    return is_forgiven(build, status) ? KT_OK : name_record(build->ctx, build->entity, id);
+    /* The error tells of the other record, which holds the key. */
+    return is_forgiven(build, status) ? KT_OK : record_failed_at(build->ctx, build->entity, id);
 }
 
 static enum kt_status enter_whole(struct build *build, uint64_t id, const msgpack_object *record)
@@ -105,8 +97,9 @@ static enum kt_status enter(struct build *build, uint64_t id, struct store_slice
     if (record_unpack_whole(build->ctx, id, bytes, true, &record) == KT_OK)
         return enter_whole(build, id, &record);
     if (!build->lenient)
-        return name_record(build->ctx, build->entity, id);
+        return record_failed_at(build->ctx, build->entity, id);
     context_forgive(build->ctx);
+    build->forgave = true;
     build->counted.all++; /* It is there, and more is not known of it. */
     for (size_t i = 0; i < build->index_count; i++)
         build->lacks[i] = true;

@@ -17,6 +17,7 @@ struct build {
     /** What cannot be entered is left out: records that cannot be read, values that others have.
      *  Otherwise it is a failure that names the record. */
     bool lenient;
+    bool forgave; /**< Something was left out. */
     struct record_counts counted;
     msgpack_zone *scratch; /**< One record at a time. */
     uint64_t records;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "kontor/limits.h"
+#include "record/migrate.h"
 #include "record/record_internal.h"
 
 /* --- Writing --- */
@@ -27,39 +28,112 @@ static const char *member_name(const struct schema_entity *entity, size_t index)
                                        : own[index - entity->field_count];
 }
 
-static bool changed(const char *name, const msgpack_object *old, const msgpack_object *record)
+/* A member that is declared no more: it goes with the next save, or a migration works with it. */
+static bool is_gone(const struct schema_entity *entity, const msgpack_object_str *name)
 {
-    return !kt_equal(kt_get(old, name), kt_get(record, name));
+    for (size_t i = 0; i < KT_COUNT(own); i++)
+        if (schema_compare_name(own[i], name->ptr, name->size) == 0)
+            return false;
+    return !schema_field(entity, name->ptr, name->size) &&
+           !schema_own_field(name->ptr, name->size) &&
+           !record_asleep(entity->asleep, name->ptr, name->size);
 }
 
-static void pack_value(msgpack_packer *packer, const struct schema_entity *entity, size_t index,
-                       const msgpack_object *record)
+static const msgpack_object *member(const msgpack_object *record, const msgpack_object *key)
 {
-    const msgpack_object *value = kt_get(record, member_name(entity, index));
-    if (!value)
-        msgpack_pack_nil(packer);
-    else if (index < entity->field_count)
-        record_pack_value(packer, &entity->fields[index], value);
-    else
+    for (uint32_t i = 0; record && i < record->via.map.size; i++)
+        if (kt_equal(&record->via.map.ptr[i].key, key))
+            return &record->via.map.ptr[i].val;
+    return NULL;
+}
+
+/* `old` is packed as it lies in the store: the change before has it in just that form. */
+static void pack_as_is(msgpack_packer *packer, const msgpack_object *value)
+{
+    if (value)
         msgpack_pack_object(packer, *value);
+    else
+        msgpack_pack_nil(packer);
 }
 
-static void pack_changes(msgpack_packer *packer, const struct schema_entity *entity,
-                         const msgpack_object *old, const msgpack_object *record)
+struct change_list {
+    msgpack_packer *packer; /* NULL: only count. */
+    const struct schema_entity *entity;
+    bool as_is; /* The new values are stored as they are, too. */
+    size_t count;
+};
+
+static void add_declared(struct change_list *list, size_t index, const msgpack_object *old,
+                         const msgpack_object *record)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < member_count(entity); i++)
-        count += changed(member_name(entity, i), old, record);
-    msgpack_pack_map(packer, count);
-    for (size_t i = 0; i < member_count(entity); i++) {
-        const char *name = member_name(entity, i);
-        if (!changed(name, old, record))
-            continue;
-        pack_text(packer, name);
-        msgpack_pack_array(packer, 2);
-        pack_value(packer, entity, i, old);
-        pack_value(packer, entity, i, record);
+    const char *name = member_name(list->entity, index);
+    const msgpack_object *value = kt_get(record, name);
+    list->count++;
+    if (!list->packer)
+        return;
+    pack_text(list->packer, name);
+    msgpack_pack_array(list->packer, 2);
+    pack_as_is(list->packer, kt_get(old, name));
+    if (value && !list->as_is && index < list->entity->field_count)
+        record_pack_value(list->packer, &list->entity->fields[index], value);
+    else
+        pack_as_is(list->packer, value);
+}
+
+static void add_gone(struct change_list *list, const msgpack_object *key, const msgpack_object *old,
+                     const msgpack_object *record)
+{
+    list->count++;
+    if (!list->packer)
+        return;
+    msgpack_pack_object(list->packer, *key);
+    msgpack_pack_array(list->packer, 2);
+    pack_as_is(list->packer, old);
+    pack_as_is(list->packer, record);
+}
+
+static void list_gone(struct change_list *list, const msgpack_object *old,
+                      const msgpack_object *record)
+{
+    for (uint32_t i = 0; i < old->via.map.size; i++) {
+        const msgpack_object_kv *pair = &old->via.map.ptr[i];
+        const msgpack_object *now = list->as_is ? member(record, &pair->key) : NULL;
+        if (is_gone(list->entity, &pair->key.via.str) && !kt_equal(&pair->val, now))
+            add_gone(list, &pair->key, &pair->val, now);
     }
+    for (uint32_t i = 0; list->as_is && i < record->via.map.size; i++) {
+        const msgpack_object_kv *pair = &record->via.map.ptr[i];
+        if (is_gone(list->entity, &pair->key.via.str) && !member(old, &pair->key) &&
+            pair->val.type != MSGPACK_OBJECT_NIL)
+            add_gone(list, &pair->key, NULL, &pair->val);
+    }
+}
+
+static void list_changes(struct change_list *list, const msgpack_object *old,
+                         const msgpack_object *record)
+{
+    size_t known = 2; /* id and version */
+    for (size_t i = 0; i < member_count(list->entity); i++) {
+        const char *name = member_name(list->entity, i);
+        known += kt_has(old, name);
+        if (!kt_equal(kt_get(old, name), kt_get(record, name)))
+            add_declared(list, i, old, record);
+    }
+    if (list->as_is || old->via.map.size > known)
+        list_gone(list, old, record);
+}
+
+static void pack_changes(struct kt_ctx *ctx, msgpack_packer *packer,
+                         const struct schema_entity *entity, const msgpack_object *old,
+                         const msgpack_object *record)
+{
+    struct change_list list = {.entity = entity,
+                               .as_is = ctx->migrating && ctx->migrating->each == entity &&
+                                        ctx->migrating->pass == RECORD_PASS_LOOSE};
+    list_changes(&list, old, record);
+    msgpack_pack_map(packer, list.count);
+    list.packer = packer;
+    list_changes(&list, old, record);
 }
 
 void record_history_begin(struct key *key, const struct schema_entity *entity, uint64_t id)
@@ -108,7 +182,7 @@ enum kt_status record_history_add(struct kt_ctx *ctx, const struct schema_entity
     pack_text(&packer, what);
     /* A creation is fully told by the record and the later changes; storing it twice is waste. */
     if (old)
-        pack_changes(&packer, entity, old, record);
+        pack_changes(ctx, &packer, entity, old, record);
     else
         msgpack_pack_map(&packer, 0);
     enum kt_status status =

@@ -173,6 +173,29 @@ static enum kt_status add_key(struct kt_ctx *ctx, const struct schema_index *ind
     return status == KT_OK ? KT_OK : record_store_failed(ctx, status);
 }
 
+/* Before a migration has told doubles apart, all but the first lack their unique key (refresh.c).
+ */
+static bool may_lack(struct kt_ctx *ctx, const struct schema_index *index, uint64_t id,
+                     const struct key *key)
+{
+    struct store_slice there;
+    uint64_t owner = 0;
+    if (!ctx->migrating || !index->unique)
+        return false;
+    if (store_get(ctx->txn, key_slice(key), &there) == KT_OK && there.size == sizeof(owner))
+        memcpy(&owner, there.at, sizeof(owner));
+    return owner != id;
+}
+
+static enum kt_status drop_key(struct kt_ctx *ctx, const struct schema_index *index, uint64_t id,
+                               const struct key *key)
+{
+    if (key->overflow || may_lack(ctx, index, id, key) ||
+        store_del(ctx->txn, key_slice(key)) == KT_OK)
+        return KT_OK;
+    return record_store_failed(ctx, KT_INTERNAL);
+}
+
 static enum kt_status change_one(struct kt_ctx *ctx, const struct schema_index *index, uint64_t id,
                                  const msgpack_object *old, const msgpack_object *record)
 {
@@ -185,9 +208,7 @@ static enum kt_status change_one(struct kt_ctx *ctx, const struct schema_index *
                     : j == after.count ? -1
                                        : compare_keys(&before.at[i], &after.at[j]);
         if (order < 0) {
-            if (!before.at[i].overflow && store_del(ctx->txn, key_slice(&before.at[i])) != KT_OK)
-                return record_store_failed(ctx, KT_INTERNAL);
-            i++;
+            KT_TRY(drop_key(ctx, index, id, &before.at[i++]));
         } else if (order > 0) {
             KT_TRY(add_key(ctx, index, id, &after.at[j++]));
         } else {

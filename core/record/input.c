@@ -217,13 +217,15 @@ enum kt_status record_input_merge(struct kt_ctx *ctx, const struct schema_entity
                                   const msgpack_object *old, const struct kt_map *changes,
                                   struct kt_map **out)
 {
-    struct kt_map *record = kt_map_copy(ctx, old);
+    bool dropped;
+    struct kt_map *record = record_strip(ctx, entity, old, &dropped);
     for (uint32_t i = 0; i < changes->object.via.map.size; i++) {
         const msgpack_object_kv *pair = &changes->object.via.map.ptr[i];
         const struct schema_field *field =
             schema_field(entity, pair->key.via.str.ptr, pair->key.via.str.size);
         if (field->decl->type == KT_LINES && pair->val.type == MSGPACK_OBJECT_ARRAY)
-            kt_map_set(record, field->decl->name, record_lines_merge(ctx, field, old, &pair->val));
+            kt_map_set(record, field->decl->name,
+                       record_lines_merge(ctx, field, &record->object, &pair->val));
         else
             kt_map_set(record, field->decl->name, pair->val);
     }

@@ -6,9 +6,14 @@
 
 #include "record/record_internal.h"
 
+static bool may_see(struct kt_ctx *ctx, const struct schema_entity *entity)
+{
+    return ctx->host->may(ctx, kt_format(ctx, "%s.sensitive", entity->name));
+}
+
 bool record_masks(struct kt_ctx *ctx, const struct schema_entity *entity)
 {
-    return entity->sensitive && !ctx->host->may(ctx, kt_format(ctx, "%s.sensitive", entity->name));
+    return entity->sensitive && !may_see(ctx, entity);
 }
 
 static bool is_sensitive(const struct schema_field *field)
@@ -78,23 +83,50 @@ msgpack_object record_mask(struct kt_ctx *ctx, const struct schema_entity *entit
     return shown->object;
 }
 
+/* Of a field that is declared no more nobody knows whether it was sensitive. */
+static bool is_gone(const struct schema_entity *entity, const msgpack_object *key)
+{
+    const msgpack_object_str *name = &key->via.str;
+    return !field_of(entity, key) && !schema_own_field(name->ptr, name->size) &&
+           schema_compare_name("last_line", name->ptr, name->size) != 0;
+}
+
+static bool hides_gone(struct kt_ctx *ctx, const struct schema_entity *entity,
+                       const msgpack_object *changes)
+{
+    for (uint32_t i = 0; i < changes->via.map.size; i++)
+        if (is_gone(entity, &changes->via.map.ptr[i].key))
+            return !may_see(ctx, entity);
+    return false;
+}
+
+static msgpack_object mask_change(struct kt_ctx *ctx, const struct schema_field *field,
+                                  const msgpack_object *both, bool masks, bool whole)
+{
+    struct kt_list *shown = kt_list_new(ctx);
+    for (uint32_t side = 0; side < both->via.array.size; side++) {
+        const msgpack_object *value = &both->via.array.ptr[side];
+        kt_list_add(shown, whole ? masked(value) : mask_value(ctx, field, value, masks));
+    }
+    return shown->object;
+}
+
 msgpack_object record_mask_changes(struct kt_ctx *ctx, const struct schema_entity *entity,
                                    const msgpack_object *changes)
 {
     bool masks = record_masks(ctx, entity);
-    if (changes->type != MSGPACK_OBJECT_MAP || (!masks && !entity->hides))
+    if (changes->type != MSGPACK_OBJECT_MAP)
+        return *changes;
+    bool gone = hides_gone(ctx, entity, changes);
+    if (!masks && !gone && !entity->hides)
         return *changes;
     struct kt_map *shown = kt_map_copy(ctx, changes);
     remove_asleep(shown, entity->asleep);
     for (uint32_t i = 0; i < shown->object.via.map.size; i++) {
         msgpack_object_kv *pair = &shown->object.via.map.ptr[i];
-        const struct schema_field *field = field_of(entity, &pair->key);
-        struct kt_list *both = kt_list_new(ctx);
-        if (pair->val.type != MSGPACK_OBJECT_ARRAY)
-            continue;
-        for (uint32_t side = 0; side < pair->val.via.array.size; side++)
-            kt_list_add(both, mask_value(ctx, field, &pair->val.via.array.ptr[side], masks));
-        pair->val = both->object;
+        if (pair->val.type == MSGPACK_OBJECT_ARRAY)
+            pair->val = mask_change(ctx, field_of(entity, &pair->key), &pair->val, masks,
+                                    gone && is_gone(entity, &pair->key));
     }
     return shown->object;
 }

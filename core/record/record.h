@@ -105,8 +105,9 @@ enum kt_status record_reply_export(struct kt_ctx *ctx, const struct schema_entit
                                    const msgpack_object *params);
 /** Build the indexes and totals that the schema declares and the data does not have yet, or has
  * under another declaration. In the write transaction that puts the schema in force. KT_CONFLICT
- * when records that are there break a new unique key. refresh.c */
-enum kt_status record_refresh(struct kt_ctx *ctx);
+ * when records that are there break a new unique key; `lenient`, before migrations that may mend
+ * it, leaves such records out, and the next call builds anew what lacks them. refresh.c */
+enum kt_status record_refresh(struct kt_ctx *ctx, bool lenient);
 /** Hold the custom fields that `schema` declares against those declared before: the records there
  * are must fit (KT_CONFLICT names the first that does not), fields no longer declared fall asleep,
  * and an entity no longer declared must have no records. Before record_refresh. custom.c */

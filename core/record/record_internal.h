@@ -58,6 +58,9 @@ enum kt_status record_last_id(struct kt_ctx *ctx, const struct schema_entity *en
 enum kt_status record_last_id_write(struct kt_ctx *ctx, const struct schema_entity *entity,
                                     uint64_t last);
 enum kt_status record_store_failed(struct kt_ctx *ctx, enum kt_status status);
+/** The failure there is, its text beginning with the record it was met at. */
+enum kt_status record_failed_at(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                uint64_t id);
 /** The record in its stored form: the schema's order, no nils. */
 void record_pack(msgpack_packer *packer, const struct schema_entity *entity, uint64_t id,
                  const msgpack_object *record);
@@ -66,6 +69,14 @@ void record_pack_value(msgpack_packer *packer, const struct schema_field *field,
 /** Packs and stores it. */
 enum kt_status record_put(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
                           const msgpack_object *record);
+
+/** The same with all its members, in their order: between the steps of a migration. */
+enum kt_status record_put_as_is(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
+                                const msgpack_object *record);
+
+/** strip.c: a copy of a stored record without what is declared no more; was there any? */
+struct kt_map *record_strip(struct kt_ctx *ctx, const struct schema_entity *entity,
+                            const msgpack_object *old, bool *dropped);
 
 /** count.c: how many records an entity has, all of them and the archived ones. */
 struct record_counts {

@@ -125,7 +125,7 @@ static enum kt_status keep(struct kt_ctx *ctx, const struct key *key, const msgp
     return status == KT_OK ? KT_OK : record_store_failed(ctx, status);
 }
 
-static enum kt_status refresh(struct kt_ctx *ctx, const struct schema_entity *entity,
+static enum kt_status refresh(struct kt_ctx *ctx, const struct schema_entity *entity, bool lenient,
                               msgpack_zone *scratch)
 {
     struct build build;
@@ -133,6 +133,7 @@ static enum kt_status refresh(struct kt_ctx *ctx, const struct schema_entity *en
     struct store_slice bytes;
     msgpack_object kept = kt_nil();
     build_begin(&build, ctx, entity, scratch);
+    build.lenient = lenient;
     key_begin(&key, SPACE_KEPT);
     key_add_u32(&key, entity->number);
     enum kt_status status = store_get(ctx->txn, key_slice(&key), &bytes);
@@ -149,17 +150,18 @@ static enum kt_status refresh(struct kt_ctx *ctx, const struct schema_entity *en
         log_info("built entity=%s indexes=%zu totals=%zu words=%d records=%llu", entity->name,
                  build.index_count, build.total_count, build.words,
                  (unsigned long long)build.records);
-    return keep(ctx, &key, &wanted->object);
+    /* Not in step yet: built again when it must be. */
+    return build.forgave ? KT_OK : keep(ctx, &key, &wanted->object);
 }
 
-enum kt_status record_refresh(struct kt_ctx *ctx)
+enum kt_status record_refresh(struct kt_ctx *ctx, bool lenient)
 {
     msgpack_zone *scratch = msgpack_zone_new(16384);
     if (!scratch)
         abort();
     enum kt_status status = KT_OK;
     for (size_t i = 0; i < ctx->schema->entity_count && status == KT_OK; i++)
-        status = refresh(ctx, &ctx->schema->entities[i], scratch);
+        status = refresh(ctx, &ctx->schema->entities[i], lenient, scratch);
     msgpack_zone_free(scratch);
     return status == KT_OK ? context_check_memory(ctx) : status;
 }

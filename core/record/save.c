@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "record/journal.h"
+#include "record/migrate.h"
 #include "record/record_internal.h"
 
 /* Each change that enters also leaves, whatever came of it: rules may catch a failure and go on. */
@@ -20,6 +21,11 @@ enum kt_status record_enter(struct kt_ctx *ctx, const struct schema_entity *enti
     if (ctx->computing)
         return kt_fail(ctx, KT_INTERNAL, NULL, "computing a field tried to change %s",
                        "计算字段时试图更改 %s", entity->name);
+    if (ctx->migrating && ctx->migrating->each == entity)
+        return kt_fail(
+            ctx, KT_INTERNAL, NULL,
+            "the migration goes over %s: change its records by what kt_record_each gives",
+            "迁移正在遍历 %s：只能更改 kt_record_each 给出的记录", entity->name);
     KT_TRY(context_check_memory(ctx));
     ctx->save_depth++;
     return KT_OK;
@@ -29,6 +35,8 @@ enum kt_status record_leave(struct kt_ctx *ctx, const struct schema_entity *enti
                             enum kt_status status)
 {
     ctx->save_depth--;
+    if (status == KT_OK && ctx->migrating)
+        ctx->migrating->changed++;
     return record_failed(ctx, entity, status);
 }
 
@@ -224,7 +232,8 @@ static enum kt_status find_transition(struct kt_ctx *ctx, const struct schema_en
 static enum kt_status make_transition(struct kt_ctx *ctx, const struct record_step *step,
                                       uint64_t id, const struct kt_transition *transition)
 {
-    struct kt_map *record = kt_map_copy(ctx, step->old);
+    bool dropped;
+    struct kt_map *record = record_strip(ctx, step->entity, step->old, &dropped);
     if (transition->run)
         KT_TRY(transition->run(ctx, record, step->params));
     kt_map_set_text(record, step->entity->state->decl->name, transition->to);
@@ -283,7 +292,8 @@ static enum kt_status archive(struct kt_ctx *ctx, struct record_step *step, uint
     bool away = step->moment == RECORD_ARCHIVE;
     KT_TRY(record_load_version(ctx, step->entity, id, version, &step->old));
     KT_TRY(check_may_archive(ctx, step, by));
-    struct kt_map *record = kt_map_copy(ctx, step->old);
+    bool dropped;
+    struct kt_map *record = record_strip(ctx, step->entity, step->old, &dropped);
     kt_map_set(record, "archived", away ? kt_bool(true) : kt_nil());
     return save(ctx, step, id, record, away ? "archived" : "restored");
 }

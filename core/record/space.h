@@ -17,7 +17,7 @@ enum space {
     SPACE_JOB = 'J',         /**< job name -> instant of its last run */
     SPACE_SECRET = 'S',      /**< kind, name -> bytes that are never sent */
     SPACE_RULE = 'L',        /**< file name -> msgpack {text, ...} */
-    SPACE_MODULE = 'M',      /**< module name -> msgpack {enabled, schema} */
+    SPACE_MODULE = 'M',      /**< module name -> msgpack {enabled, schema, upgrades...} */
     SPACE_CHANGED = 'X',     /**< entity, stamp, id -> nothing: what changed since */
     SPACE_WORD = 'W',        /**< entity, word, id -> weight: the full-text index */
     /* 'F' and 'P': contents of files and their chunks, see core/file. */

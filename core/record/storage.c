@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "kontor/limits.h"
+#include "record/migrate.h"
 #include "record/record_internal.h"
 
 enum kt_status record_store_failed(struct kt_ctx *ctx, enum kt_status status)
@@ -11,6 +12,19 @@ enum kt_status record_store_failed(struct kt_ctx *ctx, enum kt_status status)
         return kt_fail(ctx, status, NULL, "the store is full", "存储空间已满");
     return kt_fail(ctx, KT_INTERNAL, NULL, "the store failed; see the server's log",
                    "存储失败，请查看服务器日志");
+}
+
+enum kt_status record_failed_at(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id)
+{
+    const struct context_error error = ctx->error;
+    context_forgive(ctx);
+    enum kt_status status =
+        kt_fail(ctx, error.status, error.field, "%s %llu: %s%.0s", "%s 的记录 %llu：%.0s%s",
+                entity->name, (unsigned long long)id, error.message, error.message_zh);
+    context_error_details(ctx, error.details);
+    ctx->error.entity = error.entity;
+    ctx->error.rule = error.rule;
+    return status;
 }
 
 void record_key(struct key *key, const struct schema_entity *entity, uint64_t id)
@@ -46,7 +60,7 @@ enum kt_status record_entity(struct kt_ctx *ctx, const char *name, size_t length
                              const struct schema_entity **out)
 {
     const struct schema_entity *entity = schema_entity(ctx->schema, name, length);
-    if (!entity || !entity->enabled)
+    if (!entity || !(entity->enabled || record_is_migrating(ctx, entity)))
         return kt_fail(ctx, KT_NOT_FOUND, "entity",
                        entity ? "the module of %s is not enabled" : "there is no entity %s",
                        entity ? "%s 所属模块未启用" : "没有实体 %s",
@@ -304,26 +318,41 @@ void record_pack(msgpack_packer *packer, const struct schema_entity *entity, uin
     pack_asleep(packer, entity->asleep, record);
 }
 
+static enum kt_status put_bytes(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
+                                const msgpack_sbuffer *buffer)
+{
+    struct key key;
+    if (buffer->size > KT_LIMIT_RECORD_BYTES)
+        return kt_fail(ctx, KT_TOO_LARGE, NULL, "a %s may have at most %u bytes", "%s 最多 %u 字节",
+                       entity->name, KT_LIMIT_RECORD_BYTES);
+    record_key(&key, entity, id);
+    enum kt_status status =
+        store_put(ctx->txn, key_slice(&key), (struct store_slice){buffer->data, buffer->size});
+    return status == KT_OK ? KT_OK : record_store_failed(ctx, status);
+}
+
 enum kt_status record_put(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
                           const msgpack_object *record)
 {
     msgpack_sbuffer buffer;
     msgpack_packer packer;
-    struct key key;
     msgpack_sbuffer_init(&buffer);
     msgpack_packer_init(&packer, &buffer, msgpack_sbuffer_write);
     record_pack(&packer, entity, id, record);
-    enum kt_status status;
-    if (buffer.size > KT_LIMIT_RECORD_BYTES) {
-        status = kt_fail(ctx, KT_TOO_LARGE, NULL, "a %s may have at most %u bytes",
-                         "%s 最多 %u 字节", entity->name, KT_LIMIT_RECORD_BYTES);
-    } else {
-        record_key(&key, entity, id);
-        status =
-            store_put(ctx->txn, key_slice(&key), (struct store_slice){buffer.data, buffer.size});
-        if (status != KT_OK)
-            status = record_store_failed(ctx, status);
-    }
+    enum kt_status status = put_bytes(ctx, entity, id, &buffer);
+    msgpack_sbuffer_destroy(&buffer);
+    return status;
+}
+
+enum kt_status record_put_as_is(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
+                                const msgpack_object *record)
+{
+    msgpack_sbuffer buffer;
+    msgpack_packer packer;
+    msgpack_sbuffer_init(&buffer);
+    msgpack_packer_init(&packer, &buffer, msgpack_sbuffer_write);
+    msgpack_pack_object(&packer, *record);
+    enum kt_status status = put_bytes(ctx, entity, id, &buffer);
     msgpack_sbuffer_destroy(&buffer);
     return status;
 }

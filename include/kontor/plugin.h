@@ -8,7 +8,7 @@
 #include "kontor/event.h"
 #include "kontor/model.h"
 
-#define KT_ABI 1
+#define KT_ABI 2
 
 enum kt_method_flag {
     KT_WRITE =
@@ -65,10 +65,12 @@ struct kt_jobs {
     size_t count;
 };
 
-/** One step of the module's data from schema `from` to `from + 1`, in one transaction. */
+/** The step of the module's data from schema `from` to `from + 1`. All steps that are due, of all
+ *  modules, run in one transaction: when one fails everything is as before. See kt_record_each. */
 struct kt_migration {
     unsigned from;
     enum kt_status (*run)(struct kt_ctx *ctx);
+    struct kt_label label; /**< What it does to the data, for the report. */
 };
 struct kt_migrations {
     const struct kt_migration *at;
@@ -88,8 +90,8 @@ struct kt_plugin {
     unsigned abi; /**< KT_ABI. */
     size_t size;  /**< sizeof(struct kt_plugin). */
     const char *name;
-    const char *version;
-    unsigned schema; /**< Version of the stored data, from 1; each step up has a migration. */
+    const char *version; /**< Numbers and dots, "1.4.0". Never goes back on the same data. */
+    unsigned schema;     /**< Version of the stored data, from 1; each step up has a migration. */
     struct kt_label label;
     struct kt_label summary;
     struct kt_names requires; /**< Modules that must be enabled before this one. */

@@ -32,6 +32,25 @@ KT_EXPORT KT_NODISCARD enum kt_status kt_record_transition(struct kt_ctx *ctx, c
                                                            uint64_t id, const char *verb,
                                                            const struct kt_map *params);
 
+/** What a migration does to one record. `old` is the record as it is stored, with fields that are
+ *  declared no more; set in `record` what should be otherwise, nil empties. Anything but KT_OK ends
+ *  the migration. */
+typedef enum kt_status (*kt_record_change)(struct kt_ctx *ctx, const msgpack_object *old,
+                                           struct kt_map *record, void *argument);
+/** In a migration only: calls `change` for every record of an entity of the module, in the order of
+ *  their ids, however many there are: memory is emptied after each, so keep nothing of one but
+ *  plain values behind `argument`.
+ *  What changed is stored with its unique keys, indexes, totals and history ("migrate"). KT_LOCKED,
+ *  KT_POSTED and KT_APPEND_ONLY do not bind; hooks, rules and events do not run.
+ *  The last step makes the record whole: computed fields, every value checked against its
+ *  declaration, whether changed or not, and what is declared no more goes; so in it go over an
+ *  entity once. A step before it may leave what it likes, also in fields that only the next step
+ *  knows; what it went over, and the last step does not, is made whole behind that.
+ *  `change` may read anything, and write records of other entities as usual; those of this one only
+ *  through `record`. */
+KT_EXPORT KT_NODISCARD enum kt_status kt_record_each(struct kt_ctx *ctx, const char *entity,
+                                                     kt_record_change change, void *argument);
+
 struct kt_condition {
     const char *field; /**< Dotted to follow references: "customer.party.name". */
     const char *op;    /**< = != < <= > >= in like */

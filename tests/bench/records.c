@@ -383,7 +383,7 @@ static void open_bench(struct bench *bench)
     must(schema_build(&module, 1, "EUR", bench->top, &bench->schema, why, sizeof(why)) == KT_OK,
          bench, "schema");
     bench->ctx.schema = bench->schema;
-    must(record_refresh(&bench->ctx) == KT_OK, bench, "refresh");
+    must(record_refresh(&bench->ctx, false) == KT_OK, bench, "refresh");
     const struct schema_entity *customers =
         schema_entity(bench->schema, customer.name, strlen(customer.name));
     bench->orders = schema_entity(bench->schema, order.name, strlen(order.name));

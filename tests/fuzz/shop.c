@@ -211,7 +211,7 @@ static void open_shop(struct kt_ctx *ctx)
     ctx->schema = schema;
     ctx->host = &host;
     ctx->now = INT64_C(1795392000) * 1000000;
-    require(record_refresh(ctx) == KT_OK);
+    require(record_refresh(ctx, false) == KT_OK);
     for (unsigned i = 0; i < PARTIES; i++)
         add_party(ctx, i);
     for (unsigned i = 0; i < ORDERS; i++)

@@ -112,7 +112,7 @@ void build_schema(struct world *world)
                      sizeof why) != KT_OK)
         fail(world, "the schema is refused: %s", why);
     world->ctx.schema = world->schema;
-    if (record_refresh(&world->ctx) != KT_OK)
+    if (record_refresh(&world->ctx, false) != KT_OK)
         fail(world, "indexes and totals cannot be built: %s", world->ctx.error.message);
     end(world, true);
     context_reset(&world->ctx);

@@ -95,7 +95,7 @@ class Help(Cli):
                         self.assertLessEqual(columns(line), 100)
 
     def test_a_group_lists_its_commands(self):
-        self.assertEqual(3, self.done("module", "--help", place=[]).count("\n"))
+        self.assertEqual(5, self.done("module", "--help", place=[]).count("\n"))
         ran = self.run_kontor("module", place=[])
         self.assertEqual((USAGE, ""), (ran.returncode, ran.stdout))
         self.assertIn("module enable", ran.stderr)

@@ -326,7 +326,7 @@ static inline int set_up(void **state)
     f->ctx.user_name = "ann";
     kt_date_parse("2026-11-23", 10, &day);
     f->ctx.now = (kt_instant_us)day * 86400 * 1000000;
-    return record_refresh(&f->ctx) == KT_OK ? 0 : -1;
+    return record_refresh(&f->ctx, false) == KT_OK ? 0 : -1;
 }
 
 static inline int remove_one(const char *path, const struct stat *status, int kind,

@@ -96,11 +96,57 @@ static void a_methods_parameter_refers_to_nothing_for_good(void **state)
     }
 }
 
+static enum kt_status step(struct kt_ctx *ctx)
+{
+    (void)ctx;
+    return KT_OK;
+}
+
+static void migrations_and_version_are_held_to_the_schema(void **state)
+{
+#define LABEL .label = { "Step", "步骤" }
+    static const struct kt_migration both[] = {{.from = 1, .run = step, LABEL},
+                                               {.from = 2, .run = step, LABEL}};
+    static const struct kt_migration twice[] = {{.from = 1, .run = step, LABEL},
+                                                {.from = 1, .run = step, LABEL}};
+    static const struct kt_migration late[] = {{.from = 1, .run = step, LABEL},
+                                               {.from = 3, .run = step, LABEL}};
+    static const struct kt_migration silent[] = {{.from = 1, .run = step, .label = {"Step", NULL}}};
+    static const struct {
+        const char *wrong;
+        const char *version;
+        unsigned schema;
+        struct kt_migrations migrations;
+    } plugins[] = {
+        {"", "1.0.0", 3, KT_LIST(both)},
+        {"", "12", 1, {0}},
+        {"no migration from schema 3", "1", 4, KT_LIST(both)},
+        {"more than one migration from schema 1", "1", 2, KT_LIST(twice)},
+        {"a migration from schema 3, but the schema is 2", "1", 2, KT_LIST(late)},
+        {"migration from schema 1 needs a function and a label in both languages", "1", 2,
+         KT_LIST(silent)},
+        {"version '1.0-rc1' must be numbers and dots, such as 1.4.0", "1.0-rc1", 1, {0}},
+        {"version '1..0' must be numbers and dots, such as 1.4.0", "1..0", 1, {0}},
+        {"version '' must be numbers and dots, such as 1.4.0", "", 1, {0}},
+    };
+    (void)state;
+    for (size_t i = 0; i < KT_COUNT(plugins); i++) {
+        const struct kt_plugin plugin = {KT_PLUGIN_HEAD, .name = "t", .version = plugins[i].version,
+                                         .schema = plugins[i].schema,
+                                         .migrations = plugins[i].migrations};
+        char why[512];
+        enum kt_status status = check(&plugin, why, sizeof(why));
+        assert_string_equal(why, plugins[i].wrong);
+        assert_int_equal(status, *plugins[i].wrong ? KT_INVALID : KT_OK);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_field_that_contradicts_itself_is_refused_by_name),
         cmocka_unit_test(a_methods_parameter_refers_to_nothing_for_good),
+        cmocka_unit_test(migrations_and_version_are_held_to_the_schema),
     };
     return cmocka_run_group_tests_name("plugin_check", tests, NULL, NULL);
 }

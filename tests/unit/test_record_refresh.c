@@ -38,7 +38,7 @@ static void put_in_force(struct fixture *f, const struct kt_plugin *plugin)
 static enum kt_status refresh(struct fixture *f)
 {
     begin_step(f);
-    return end_step(f, record_refresh(&f->ctx));
+    return end_step(f, record_refresh(&f->ctx, false));
 }
 
 static void assert_sound(struct fixture *f)

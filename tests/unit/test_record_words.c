@@ -39,7 +39,7 @@ static void put_in_force(struct fixture *f, const struct kt_plugin *plugin)
     assert_int_equal(schema_build(&module, 1, "EUR", f->txn, &f->schema, why, sizeof(why)), KT_OK);
     f->ctx.schema = f->schema;
     begin_step(f);
-    assert_int_equal(end_step(f, record_refresh(&f->ctx)), KT_OK);
+    assert_int_equal(end_step(f, record_refresh(&f->ctx, false)), KT_OK);
 }
 
 static int set_up_articles(void **state)
