@@ -301,6 +301,7 @@ static enum kt_status probe(const struct import *import, const struct import_doc
     struct kt_ctx *ctx = import->ctx;
     msgpack_zone *arena = ctx->arena;
     size_t used = ctx->arena_used;
+    bool full = ctx->arena_full;
     ctx->arena = msgpack_zone_new(16384);
     if (!ctx->arena)
         abort();
@@ -308,6 +309,7 @@ static enum kt_status probe(const struct import *import, const struct import_doc
     msgpack_zone *scratch = ctx->arena;
     ctx->arena = arena;
     ctx->arena_used = used;
+    ctx->arena_full = full;
     if (status != KT_OK)
         context_error_keep(ctx);
     msgpack_zone_free(scratch);
