@@ -8,7 +8,7 @@ import pathlib
 import shutil
 import tempfile
 
-from kontor_test import BUILD, KontorCase, Server, main
+from kontor_test import BUILD, PLUGINS, KontorCase, Server, is_enabled, main
 
 VARIANTS = BUILD / "tests" / "plugins"
 SPLIT = {"from": 1, "to": 2, "label": "Names in two fields", "label_zh": "姓名拆为两个字段",
@@ -252,6 +252,29 @@ class Upgrade(KontorCase):
         self.install("club_3")
         self.start()
         self.client.call("module.enable", name="club")
+        self.assert_upgraded()
+
+    def test_a_new_version_that_needs_another_module(self):
+        self.install("club_3_needs")
+        with self.refused("conflict", field="name") as caught:
+            self.client.call("module.upgrade", name="club")
+        self.assertIn("it requires a module that is missing", caught.exception.message)
+        self.assert_as_before()
+        shutil.copytree(PLUGINS / "parties", self.plugins / "parties")
+        # Two modules in one transaction: what lies there is taken, what is required enabled.
+        self.client.call("module.upgrade", dry_run=True)
+        self.assert_as_before()
+        with self.refused("not_found", field="name"):
+            self.client.call("module.info", name="parties")
+        self.client.call("module.upgrade")
+        self.assert_upgraded()
+        self.assertTrue(is_enabled(self.client, "parties"))
+        self.assertEqual("P000001", self.client.create("parties.party", kind="person",
+                                                       name="Ann")["number"])
+        with self.refused("conflict", field="name"):
+            self.client.call("module.disable", name="parties")
+        self.stop()
+        self.start()
         self.assert_upgraded()
 
     def test_only_the_version_is_new(self):

@@ -2,7 +2,8 @@
  * called `amount` (migration 1); towns as records of their own, codes that are unique (migration
  * 2).
  *
- * CLUB_FAILS: the second migration refuses member 3. CLUB_DIES: the server is gone in its midst. */
+ * CLUB_FAILS: the second migration refuses member 3. CLUB_DIES: the server is gone in its midst.
+ * CLUB_NEEDS: a module that the first version could do without. */
 #include <kontor/kontor.h>
 
 #include <signal.h>
@@ -194,6 +195,10 @@ static const struct kt_migration migrations[] = {
 
 static const struct kt_entity *const entities[] = {&town, &member};
 
+#ifdef CLUB_NEEDS
+static const char *const needs[] = {CLUB_NEEDS};
+#endif
+
 KT_PLUGIN = {
     KT_PLUGIN_HEAD,
     .name = "club",
@@ -204,4 +209,7 @@ KT_PLUGIN = {
     .entities = KT_LIST(entities),
     .totals = KT_LIST(totals),
     .migrations = KT_LIST(migrations),
+#ifdef CLUB_NEEDS
+    .requires = KT_LIST(needs),
+#endif
 };
