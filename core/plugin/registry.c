@@ -249,7 +249,9 @@ static enum kt_status build_parts(struct kt_ctx *ctx, struct registry *registry,
     if (files->count)
         KT_TRY(script_set_build(ctx, files->at, files->count, &registry->rules));
     KT_TRY(upgrade_run(ctx, &upgrade, reports));
-    return upgrade.migrates ? record_refresh(ctx, false) : KT_OK;
+    if (upgrade.migrates)
+        KT_TRY(record_refresh(ctx, false));
+    return record_leftovers(ctx, registry->schema);
 }
 
 enum kt_status registry_build(struct kt_ctx *ctx, struct plugin_catalog *catalog,

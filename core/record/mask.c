@@ -68,14 +68,6 @@ static const struct schema_field *field_of(const struct schema_entity *entity,
                : NULL;
 }
 
-/* Of a field that is declared no more nobody knows whether it was sensitive. */
-static bool is_gone(const struct schema_entity *entity, const msgpack_object *key)
-{
-    const msgpack_object_str *name = &key->via.str;
-    return !field_of(entity, key) && !schema_own_field(name->ptr, name->size) &&
-           schema_compare_name("last_line", name->ptr, name->size) != 0;
-}
-
 msgpack_object record_mask(struct kt_ctx *ctx, const struct schema_entity *entity,
                            const msgpack_object *record)
 {
@@ -86,11 +78,17 @@ msgpack_object record_mask(struct kt_ctx *ctx, const struct schema_entity *entit
     remove_asleep(shown, entity->asleep);
     for (uint32_t i = 0; i < shown->object.via.map.size; i++) {
         msgpack_object_kv *pair = &shown->object.via.map.ptr[i];
-        pair->val = masks && is_gone(entity, &pair->key)
-                        ? masked(&pair->val)
-                        : mask_value(ctx, field_of(entity, &pair->key), &pair->val, masks);
+        pair->val = mask_value(ctx, field_of(entity, &pair->key), &pair->val, masks);
     }
     return shown->object;
+}
+
+/* Of a field that is declared no more nobody knows whether it was sensitive. */
+static bool is_gone(const struct schema_entity *entity, const msgpack_object *key)
+{
+    const msgpack_object_str *name = &key->via.str;
+    return !field_of(entity, key) && !schema_own_field(name->ptr, name->size) &&
+           schema_compare_name("last_line", name->ptr, name->size) != 0;
 }
 
 static bool hides_gone(struct kt_ctx *ctx, const struct schema_entity *entity,

@@ -259,9 +259,12 @@ enum kt_status record_migration_end(struct kt_ctx *ctx)
     for (size_t i = 0; i < ctx->schema->entity_count; i++) {
         const struct pass pass = {.ctx = ctx, .entity = &ctx->schema->entities[i]};
         enum record_pass passed = ctx->migrating->passed[i];
-        if (record_is_migrating(ctx, pass.entity) && passed != RECORD_PASS_WHOLE)
+        if (!record_is_migrating(ctx, pass.entity))
+            continue;
+        if (passed != RECORD_PASS_WHOLE)
             KT_TRY(go_over(&pass,
                            passed == RECORD_PASS_LOOSE ? RECORD_PASS_WHOLE : RECORD_PASS_STRIP));
+        KT_TRY(record_leftovers_gone(ctx, pass.entity));
     }
     return KT_OK;
 }

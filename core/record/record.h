@@ -112,6 +112,9 @@ enum kt_status record_refresh(struct kt_ctx *ctx, bool lenient);
  * are must fit (KT_CONFLICT names the first that does not), fields no longer declared fall asleep,
  * and an entity no longer declared must have no records. Before record_refresh. custom.c */
 enum kt_status record_custom_refresh(struct kt_ctx *ctx, struct schema *schema);
+/** Notes which names the records of each entity may hold; those that are declared no more are shown
+ *  to nobody. In the write transaction that puts the schema in force. leftover.c */
+enum kt_status record_leftovers(struct kt_ctx *ctx, struct schema *schema);
 /** Compare every total, index, unique key and reference with a full scan; changes nothing. Answers
  *  {checked: {records, index_entries, total_rows, references, words, changes, files}, count,
  *  problems: [{what, entity?, id?, text, text_zh}]}, the first hundred problems. verify.c */

@@ -78,6 +78,9 @@ enum kt_status record_put_as_is(struct kt_ctx *ctx, const struct schema_entity *
 struct kt_map *record_strip(struct kt_ctx *ctx, const struct schema_entity *entity,
                             const msgpack_object *old, bool *dropped);
 
+/** leftover.c: no record of the entity holds anything else than what is declared. */
+enum kt_status record_leftovers_gone(struct kt_ctx *ctx, const struct schema_entity *entity);
+
 /** count.c: how many records an entity has, all of them and the archived ones. */
 struct record_counts {
     uint64_t all;

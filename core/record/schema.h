@@ -84,7 +84,7 @@ struct schema_entity {
     struct schema_field *fields;
     size_t field_count;
     struct kt_names asleep; /**< Custom fields nobody declares any more: kept but not shown. */
-    bool hides;             /**< It, or one of its lines, has such fields. */
+    bool hides; /**< Its records may hold what is not declared: such fields, or leftovers. */
     const struct schema_field *state; /**< The KT_STATE field or NULL. */
     const struct schema_field *title;
     bool has_files;  /**< Some field is KT_FILE. */

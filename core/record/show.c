@@ -79,11 +79,14 @@ enum kt_status record_show(struct kt_ctx *ctx, const struct schema_entity *entit
 {
     msgpack_object record, shown;
     msgpack_packer packer;
+    bool dropped;
     if (!fields && !entity->reads && !entity->hides && !record_masks(ctx, entity)) {
         msgpack_sbuffer_write(&ctx->reply, bytes.at, bytes.size);
         return KT_OK;
     }
     KT_TRY(context_unpack(ctx, bytes.at, bytes.size, false, &record));
+    if (entity->hides)
+        record = record_strip(ctx, entity, &record, &dropped)->object;
     KT_TRY(choose(ctx, entity, &record, fields, &shown));
     shown = record_mask(ctx, entity, &shown);
     if (fields)

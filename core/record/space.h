@@ -23,5 +23,6 @@ enum space {
     /* 'F' and 'P': contents of files and their chunks, see core/file. */
     SPACE_CUSTOM = 'D', /**< entity name -> msgpack {custom field: its declaration, or 0: asleep} */
     SPACE_KEPT = 'K',   /**< entity -> msgpack list: declarations of the indexes and totals it has;
-                             entity, index -> nothing: every record is in it */
+                             entity, index -> nothing: every record is in it;
+                             entity, "fields" -> msgpack list: names its records may hold */
 };
