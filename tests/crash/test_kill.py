@@ -22,7 +22,8 @@ from collections import Counter, defaultdict
 from decimal import Decimal
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "scenario"))
-from kontor_test import (ALL_MODULES, READY_WITHIN_S, RULES, KontorError, Server, Wire, main)  # noqa: E402
+from kontor_test import (  # noqa: E402
+    ALL_MODULES, READY_WITHIN_S, RULES, KontorError, Server, Wire, main)
 
 ROUNDS = int(os.environ.get("KONTOR_CRASH_ROUNDS", "15"))
 SEED = int(os.environ.get("KONTOR_CRASH_SEED", time.time_ns() % 1_000_000))
