@@ -29,13 +29,31 @@ struct registry *engine_registry(struct engine *engine)
     return registry;
 }
 
-void engine_publish(struct engine *engine, struct registry *registry)
+enum kt_status engine_begin_read(struct engine *engine, struct store_txn *txn,
+                                 struct registry **out)
+{
+    pthread_mutex_lock(&engine->registry_lock);
+    registry_hold(engine->registry);
+    *out = engine->registry;
+    enum kt_status status = store_renew(txn);
+    pthread_mutex_unlock(&engine->registry_lock);
+    return status;
+}
+
+enum kt_status engine_commit(struct engine *engine, struct store_txn *txn,
+                             struct registry *registry)
 {
     pthread_mutex_lock(&engine->registry_lock);
     struct registry *before = engine->registry;
-    engine->registry = registry;
+    enum kt_status status = store_commit(txn);
+    if (status == KT_OK) {
+        registry_hold(registry);
+        engine->registry = registry;
+    }
     pthread_mutex_unlock(&engine->registry_lock);
-    registry_release(before);
+    if (status == KT_OK)
+        registry_release(before);
+    return status;
 }
 
 /* --- Opening --- */

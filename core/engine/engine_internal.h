@@ -51,8 +51,14 @@ struct engine_ctx {
 /** engine.c */
 /** The registry in force, with a reference for the caller. */
 struct registry *engine_registry(struct engine *engine);
-/** Takes over the caller's reference. */
-void engine_publish(struct engine *engine, struct registry *registry);
+/** The registry in force, with a reference for the caller, and under it the data that it was built
+ *  from: `txn` is renewed. The reference is given also when that fails. */
+enum kt_status engine_begin_read(struct engine *engine, struct store_txn *txn,
+                                 struct registry **out);
+/** Commits data and puts in force the registry built from them, at once for all who read: no reader
+ *  takes migrated data for those of before. */
+enum kt_status engine_commit(struct engine *engine, struct store_txn *txn,
+                             struct registry *registry);
 /** writer.c, reader.c: thread bodies; the argument is the engine. */
 void *writer_main(void *argument);
 void *reader_main(void *argument);

@@ -31,15 +31,17 @@ static bool is_write(const struct registry *registry, const struct engine_reques
 static void serve(struct engine_ctx *ctx, struct engine_request *request)
 {
     struct engine *engine = ctx->engine;
-    /* First the registry, then the snapshot: so the data is never older than the registry. */
-    struct registry *registry = engine_registry(engine);
+    struct registry *registry;
+    enum kt_status status = engine_begin_read(engine, ctx->base.txn, &registry);
     if (is_write(registry, request)) {
+        if (status == KT_OK)
+            store_reset(ctx->base.txn);
         registry_release(registry);
         engine_submit(engine, request);
         return;
     }
     dispatch_begin(ctx, registry);
-    if (store_renew(ctx->base.txn) == KT_OK) {
+    if (status == KT_OK) {
         answer(ctx, request);
         store_reset(ctx->base.txn);
     } else {

@@ -236,7 +236,8 @@ static void commit_batch(struct writer *writer)
     struct engine_request *ran = run_batch(writer, top);
     run_due_jobs(writer, top);
     int64_t began = clock_monotonic_us();
-    enum kt_status status = store_commit(top);
+    enum kt_status status =
+        writer->changed ? engine_commit(engine, top, writer->registry) : store_commit(top);
     atomic_fetch_add(&engine->stats.commit_us, (unsigned long long)(clock_monotonic_us() - began));
     atomic_fetch_add(&engine->stats.commits, 1);
     if (status != KT_OK) {
@@ -245,8 +246,6 @@ static void commit_batch(struct writer *writer)
         if (writer->changed)
             go_back(writer);
     } else if (writer->changed) {
-        registry_hold(writer->registry);
-        engine_publish(engine, writer->registry);
         writer->changed = false;
         writer->next_job = 0; /* Other modules, other jobs. */
     }

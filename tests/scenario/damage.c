@@ -3,7 +3,7 @@
  *     damage DATA lose|spoil SPACE NAME
  *
  * The first row of the space (a letter of record/space.h) that belongs to the entity, index or
- * total of that name is deleted, or gets bytes that mean nothing. */
+ * total of that name, or of all for the name `-`, is deleted, or gets bytes that mean nothing. */
 #include <stdio.h>
 #include <string.h>
 
@@ -14,11 +14,15 @@ static bool find_row(struct store_txn *txn, char space, const char *name, struct
 {
     struct store_cursor *cursor;
     struct store_slice found;
-    uint32_t number;
-    if (catalog_find(txn, name, &number) != KT_OK || store_cursor_open(txn, &cursor) != KT_OK)
+    uint32_t number = 0;
+    bool any = strcmp(name, "-") == 0;
+    if (!any && catalog_find(txn, name, &number) != KT_OK)
+        return false;
+    if (store_cursor_open(txn, &cursor) != KT_OK)
         return false;
     key_begin(row, space);
-    key_add_u32(row, number);
+    if (!any)
+        key_add_u32(row, number);
     bool there = store_seek(cursor, key_slice(row), &found, NULL) == KT_OK &&
                  key_has_prefix(found, key_slice(row));
     if (there) {

@@ -94,6 +94,24 @@ class Check(KontorCase):
         self.assertEqual(1, code)
         self.assertRegex(text, r"(?m)^record +customers.customer +1 +record 1 cannot be read$")
 
+    def test_damaged_files_are_named(self):
+        self.client.call("module.enable", name="products")
+        product = self.client.create("products.product", code="B", name="Bolt")["id"]
+        upload = self.client.call("file.begin")["upload"]
+        self.client.call("file.append", upload=upload, offset=0, bytes=b"a data sheet")
+        hash = self.client.call("file.finish", upload=upload)["hash"]
+        self.client.update("products.product", product,
+                           datasheet={"hash": hash, "name": "bolt.txt"})
+        self.assertEqual(0, self.kontor("check")[0])
+        # Without its only chunk; then without the content at all.
+        for words, told in ((("lose", "P"), f"the content {hash} lacks a chunk"),
+                            (("lose", "F"), f"datasheet of record {product} refers to a content "
+                                            "that is not there")):
+            self.damage(*words, "-")
+            code, text = self.kontor("check", "--rebuild")
+            self.assertEqual(1, code)
+            self.assertIn(told, text)
+
     def test_who_may(self):
         self.client.call("system.user.add", name="anna", password="anna-long-password",
                          roles=["parties.user"])

@@ -7,8 +7,9 @@ lies in its plugin folder.
 import pathlib
 import shutil
 import tempfile
+import threading
 
-from kontor_test import BUILD, PLUGINS, KontorCase, Server, is_enabled, main
+from kontor_test import BUILD, PLUGINS, KontorCase, KontorError, Server, is_enabled, main
 
 VARIANTS = BUILD / "tests" / "plugins"
 SPLIT = {"from": 1, "to": 2, "label": "Names in two fields", "label_zh": "姓名拆为两个字段",
@@ -188,6 +189,35 @@ class Upgrade(KontorCase):
         self.assertRegex(done.stdout, r"(?m)^schema: +3$")
         self.stop()
         self.start()
+        self.assert_upgraded()
+
+    def test_readers_see_the_one_or_the_other(self):
+        """Old data under the old declarations, new data under the new: never a mixture."""
+        reading, seen = threading.Semaphore(0), []
+
+        def read():
+            """Until the field is not there any more."""
+            client = self.own.connect()
+            try:
+                while True:
+                    found = client.search("club.member", ("name", "like", "Ann"))
+                    seen.append([record.get("name") for record in found])
+                    reading.release()
+            except KontorError as error:
+                seen.append((error.code, error.field))
+            client.close()
+
+        readers = [threading.Thread(target=read) for _ in range(3)]
+        for reader in readers:
+            reader.start()
+        for _ in range(100):
+            reading.acquire()
+        self.install("club_3")
+        self.client.call("module.upgrade")
+        for reader in readers:
+            reader.join()
+        self.assertEqual(3, seen.count(("invalid", "name")))
+        self.assertEqual(len(seen) - 3, seen.count(["Ann Mary Smith"]))
         self.assert_upgraded()
 
     def test_a_module_that_sleeps(self):
