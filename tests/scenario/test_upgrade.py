@@ -12,6 +12,18 @@ import threading
 from kontor_test import BUILD, PLUGINS, KontorCase, KontorError, Server, is_enabled, main
 
 VARIANTS = BUILD / "tests" / "plugins"
+# What a consultant added: two fields, and a rule that no migration asks.
+SIZE = 'field{ entity = "club.member", name = "x_size", type = "int", indexed = true }\n'
+NOTE = 'field{ entity = "club.member", name = "x_note", type = "text" }\n'
+FREEZE = """
+rule{
+    on = "club.member.before_update",
+    name = "house.freeze",
+    check = function(member)
+        kontor.deny("members are frozen")
+    end,
+}
+"""
 SPLIT = {"from": 1, "to": 2, "label": "Names in two fields", "label_zh": "姓名拆为两个字段",
          "looked": 4, "changed": 4}
 # Four members, and the two towns that were made of them: the last step looks at all records.
@@ -190,6 +202,23 @@ class Upgrade(KontorCase):
         self.stop()
         self.start()
         self.assert_upgraded()
+
+    def test_what_a_consultant_added_goes_along(self):
+        self.client.call("rules.push", files={"house.lua": SIZE + NOTE})
+        self.client.update("club.member", self.ann, x_size=5, x_note="tall")
+        # The note falls asleep, with what it holds.
+        self.client.call("rules.push", files={"house.lua": SIZE + FREEZE})
+        self.install("club_3")
+        self.client.call("module.upgrade")
+        ann = self.client.get("club.member", self.ann)
+        self.assert_fields(ann, last_name="Smith", x_size=5, version=4)
+        self.assertNotIn("x_note", ann)
+        self.assertEqual([ann], self.client.search("club.member", ("x_size", "=", 5)))
+        with self.refused("rule_denied", rule="house.freeze"):
+            self.client.update("club.member", self.ann, x_size=6)
+        self.client.call("rules.push", files={"house.lua": SIZE + NOTE})
+        self.assert_fields(self.client.get("club.member", self.ann), x_size=5, x_note="tall")
+        self.assert_sound()
 
     def test_readers_see_the_one_or_the_other(self):
         """Old data under the old declarations, new data under the new: never a mixture."""
