@@ -27,9 +27,10 @@ enum kt_status files_begin(struct kt_ctx *ctx, const msgpack_object *params)
     (void)params;
     enum kt_status status = file_begin(ctx->txn, ctx->user_id, ctx->now, &upload);
     if (status == KT_BUSY)
-        return kt_fail(ctx, KT_BUSY, NULL,
-                       "%u uploads wait for a record that refers to them; try again tomorrow",
-                       "已有 %u 个上传尚未被记录引用，请明天再试", KT_LIMIT_UPLOADS);
+        return kt_fail(
+            ctx, KT_BUSY, NULL,
+            "%u of your uploads wait for a record that refers to them; try again tomorrow",
+            "您已有 %u 个上传尚未被记录引用，请明天再试", KT_LIMIT_UPLOADS);
     if (status != KT_OK)
         return store_failed(ctx);
     kt_map_set_id(answer, "upload", upload);

@@ -22,12 +22,13 @@ struct file_content {
 };
 
 /** --- Upload. Of its owner alone: KT_NOT_FOUND for others. --- */
-/** KT_BUSY when KT_LIMIT_UPLOADS are open already. */
+/** KT_BUSY when the owner has KT_LIMIT_UPLOADS open already. */
 enum kt_status file_begin(struct store_txn *txn, uint64_t owner, kt_instant_us now,
                           uint64_t *out_upload) KT_NODISCARD;
 /** At most KT_LIMIT_FILE_CHUNK bytes, at the end of what is there (*out_size, also on failure):
- *  KT_CONFLICT otherwise, and after a shorter chunk, which is the last one. KT_TOO_LARGE beyond
- *  KT_LIMIT_FILE_BYTES. The same chunk again is fine and changes nothing: a client may retry. */
+ *  KT_CONFLICT otherwise, after a shorter chunk, which is the last one, and after the finish.
+ * KT_TOO_LARGE beyond KT_LIMIT_FILE_BYTES. The same chunk again is fine and changes nothing: a
+ * client may retry. */
 enum kt_status file_append(struct store_txn *txn, uint64_t upload, uint64_t owner, uint64_t offset,
                            struct store_slice bytes, uint64_t *out_size) KT_NODISCARD;
 /** The content may be referred to from now on. KT_INVALID when it is empty. */

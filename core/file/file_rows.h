@@ -15,6 +15,7 @@ struct file_upload {
     kt_instant_us began;
     uint64_t size;
     crypto_generichash_state hash;
+    file_hash name; /**< Once it is finished; then no chunk comes any more. */
 };
 
 /** All uploads that no record refers to yet. */

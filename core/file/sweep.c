@@ -36,22 +36,17 @@ static enum kt_status find_old(struct store_txn *txn, kt_instant_us before, uint
     return moved == KT_NOT_FOUND ? KT_OK : moved;
 }
 
-/* Its hash leads to it only if no earlier upload brought the same content. */
-static enum kt_status forget_content(struct store_txn *txn, uint64_t upload)
+/* Its name leads to it only if no earlier upload brought the same content. */
+static enum kt_status forget_content(struct store_txn *txn, uint64_t upload,
+                                     const struct file_upload *state)
 {
-    struct file_upload state;
-    unsigned char bytes[FILE_HASH_LENGTH / 2];
-    file_hash hash;
     struct file_content content;
     struct key key;
-    KT_TRY(file_upload_load(txn, upload, &state));
-    crypto_generichash_final(&state.hash, bytes, sizeof(bytes));
-    sodium_bin2hex(hash, sizeof(hash), bytes, sizeof(bytes));
-    enum kt_status status = file_find(txn, hash, FILE_HASH_LENGTH, &content);
+    enum kt_status status = file_find(txn, state->name, strlen(state->name), &content);
     if (status == KT_NOT_FOUND || (status == KT_OK && content.upload != upload))
         return KT_OK;
     KT_TRY(status);
-    file_content_key(&key, hash, FILE_HASH_LENGTH);
+    file_content_key(&key, state->name, FILE_HASH_LENGTH);
     return store_del(txn, key_slice(&key));
 }
 
@@ -60,8 +55,8 @@ static enum kt_status drop(struct store_txn *txn, uint64_t upload, unsigned *chu
 {
     struct file_upload state;
     struct key key;
-    KT_TRY(forget_content(txn, upload));
     KT_TRY(file_upload_load(txn, upload, &state));
+    KT_TRY(forget_content(txn, upload, &state));
     uint64_t left = (state.size + KT_LIMIT_FILE_CHUNK - 1) / KT_LIMIT_FILE_CHUNK;
     for (; left > 0 && *chunks > 0; left--, --*chunks) {
         file_chunk_key(&key, upload, left - 1);

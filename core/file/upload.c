@@ -78,18 +78,21 @@ static enum kt_status next_number(struct store_txn *txn, uint64_t *out)
     return KT_OK;
 }
 
-static enum kt_status count_open(struct store_txn *txn, unsigned *out)
+static enum kt_status count_open(struct store_txn *txn, uint64_t owner, unsigned *out)
 {
     struct store_cursor *cursor;
     struct key prefix;
-    struct store_slice found;
+    struct store_slice found, bytes;
     *out = 0;
     file_uploads_prefix(&prefix);
     KT_TRY(store_cursor_open(txn, &cursor));
-    enum kt_status moved = store_seek(cursor, key_slice(&prefix), &found, NULL);
+    enum kt_status moved = store_seek(cursor, key_slice(&prefix), &found, &bytes);
     for (; moved == KT_OK && key_has_prefix(found, key_slice(&prefix));
-         moved = store_next(cursor, &found, NULL))
-        ++*out;
+         moved = store_next(cursor, &found, &bytes)) {
+        struct file_upload state = {.owner = 0};
+        memcpy(&state, bytes.at, bytes.size < sizeof(state) ? bytes.size : sizeof(state));
+        *out += state.owner == owner;
+    }
     store_cursor_close(cursor);
     return moved == KT_NOT_FOUND ? KT_OK : moved;
 }
@@ -99,7 +102,7 @@ enum kt_status file_begin(struct store_txn *txn, uint64_t owner, kt_instant_us n
 {
     struct file_upload state;
     unsigned open;
-    KT_TRY(count_open(txn, &open));
+    KT_TRY(count_open(txn, owner, &open));
     if (open >= KT_LIMIT_UPLOADS)
         return KT_BUSY;
     memset(&state, 0, sizeof(state)); /* Padding, too: it goes to the disk. */
@@ -138,6 +141,8 @@ enum kt_status file_append(struct store_txn *txn, uint64_t upload, uint64_t owne
     *out_size = state.size;
     if (bytes.size == 0 || bytes.size > KT_LIMIT_FILE_CHUNK)
         return KT_TOO_LARGE;
+    if (state.name[0])
+        return KT_CONFLICT;
     if (offset % KT_LIMIT_FILE_CHUNK == 0 && offset < state.size &&
         is_there(txn, upload, offset / KT_LIMIT_FILE_CHUNK, bytes))
         return KT_OK;
@@ -153,6 +158,7 @@ enum kt_status file_append(struct store_txn *txn, uint64_t upload, uint64_t owne
     return save(txn, upload, &state);
 }
 
+/* Who brings again what is there already has the time anew. */
 static enum kt_status renew(struct store_txn *txn, uint64_t upload, kt_instant_us began)
 {
     struct file_upload state;
@@ -160,21 +166,32 @@ static enum kt_status renew(struct store_txn *txn, uint64_t upload, kt_instant_u
     if (status == KT_NOT_FOUND) /* A record keeps it. */
         return KT_OK;
     KT_TRY(status);
-    state.began = began;
+    state.began = state.began > began ? state.began : began;
     return save(txn, upload, &state);
+}
+
+/* Puts its name into the state; nothing changes the content from now on. */
+static enum kt_status close_upload(struct store_txn *txn, uint64_t upload,
+                                   struct file_upload *state)
+{
+    unsigned char hash[HASH_BYTES];
+    crypto_generichash_state last = state->hash;
+    crypto_generichash_final(&last, hash, sizeof(hash));
+    sodium_bin2hex(state->name, sizeof(state->name), hash, sizeof(hash));
+    return save(txn, upload, state);
 }
 
 enum kt_status file_finish(struct store_txn *txn, uint64_t upload, uint64_t owner, file_hash out,
                            struct file_content *out_content)
 {
     struct file_upload state;
-    unsigned char hash[HASH_BYTES];
     struct key key;
     KT_TRY(load_own(txn, upload, owner, &state));
     if (state.size == 0)
         return KT_INVALID;
-    crypto_generichash_final(&state.hash, hash, sizeof(hash));
-    sodium_bin2hex(out, FILE_HASH_LENGTH + 1, hash, sizeof(hash));
+    if (!state.name[0])
+        KT_TRY(close_upload(txn, upload, &state));
+    memcpy(out, state.name, sizeof(file_hash));
     enum kt_status status = file_find(txn, out, FILE_HASH_LENGTH, out_content);
     if (status == KT_OK) /* Somebody brought it before: this upload will be swept away, */
         return renew(txn, out_content->upload, state.began); /* that one not so soon. */

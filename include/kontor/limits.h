@@ -14,7 +14,7 @@
 #define KT_LIMIT_TAGS             64u        /**< Tags of one field. */
 #define KT_LIMIT_REFS             1000u      /**< Ids of one KT_REFS field. */
 #define KT_LIMIT_FILE_BYTES       (1u << 30) /**< One stored file. */
-#define KT_LIMIT_UPLOADS          1000u      /**< Uploaded files that no record refers to yet. */
+#define KT_LIMIT_UPLOADS          100u /**< Of one user: files that no record refers to yet. */
 #define KT_LIMIT_FILE_CHUNK       (256u << 10) /**< One chunk of it. */
 #define KT_LIMIT_ORDER_FIELDS     4u           /**< Fields one search orders by. */
 #define KT_LIMIT_GROUPS           10000u       /**< Groups of one aggregate. */

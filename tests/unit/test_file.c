@@ -183,6 +183,39 @@ static void bringing_again_renews(void **state)
     store_abort(txn);
 }
 
+/* What is finished stays as it is named. */
+static void nothing_comes_after_the_end(void **state)
+{
+    struct store_txn *txn = open_txn(*state);
+    char *content = made_of('a', CHUNK);
+    uint64_t there;
+    bool done;
+    file_hash hash, again;
+    uint64_t upload = bring(txn, ANN, 0, content, CHUNK);
+    struct file_content stored = finish(txn, upload, hash);
+    assert_int_equal(file_append(txn, upload, ANN, CHUNK, (struct store_slice){"more", 4}, &there),
+                     KT_CONFLICT);
+    assert_int_equal(finish(txn, upload, again).upload, stored.upload);
+    assert_string_equal(hash, again);
+    assert_content(txn, hash, content, CHUNK);
+    assert_int_equal(file_sweep(txn, DAY, 100, &done), KT_OK);
+    assert_int_equal(file_find(txn, hash, FILE_HASH_LENGTH, &stored), KT_NOT_FOUND);
+    free(content);
+    store_abort(txn);
+}
+
+/* One user's uploads are not another's business. */
+static void each_has_so_many_uploads(void **state)
+{
+    struct store_txn *txn = open_txn(*state);
+    uint64_t upload;
+    for (unsigned i = 0; i < KT_LIMIT_UPLOADS; i++)
+        assert_int_equal(file_begin(txn, ANN, 1, &upload), KT_OK);
+    assert_int_equal(file_begin(txn, ANN, 1, &upload), KT_BUSY);
+    assert_int_equal(file_begin(txn, BOB, 1, &upload), KT_OK);
+    store_abort(txn);
+}
+
 /* A number that is in use is never given out again, even when only its content is left. */
 static void numbers_do_not_meet(void **state)
 {
@@ -241,6 +274,8 @@ int main(void)
         STORY(bad_chunks_are_refused),
         STORY(only_what_is_kept_outlives_a_sweep),
         STORY(bringing_again_renews),
+        STORY(nothing_comes_after_the_end),
+        STORY(each_has_so_many_uploads),
         STORY(numbers_do_not_meet),
         STORY(the_check_reads_every_byte),
     };
