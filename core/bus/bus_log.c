@@ -91,7 +91,7 @@ static msgpack_object show(struct kt_ctx *ctx, const msgpack_object *event)
     const msgpack_object *name = kt_get(event, "entity"), *payload = kt_get(event, "payload");
     const struct schema_entity *entity =
         name ? schema_entity(ctx->schema, name->via.str.ptr, name->via.str.size) : NULL;
-    if (!payload || !entity || !entity->sensitive)
+    if (!payload || !entity)
         return *event;
     struct kt_map *shown = kt_map_copy(ctx, event);
     kt_map_set(shown, "payload", record_mask(ctx, entity, payload));

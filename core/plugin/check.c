@@ -28,12 +28,22 @@ bool check_is_word(const char *text)
     return true;
 }
 
-static bool is_own_name(const struct checker *checker, const char *name)
+/* Words with dots between them, `least` to `most` of them; the first is the plugin's name. */
+static bool is_own_name(const struct checker *checker, const char *name, unsigned least,
+                        unsigned most)
 {
-    size_t length = strlen(checker->plugin->name);
-    return name && strlen(name) <= KT_LIMIT_NAME &&
-           (checker->builtin ||
-            (strncmp(name, checker->plugin->name, length) == 0 && name[length] == '.'));
+    char word[KT_LIMIT_NAME + 1];
+    unsigned words = 0;
+    if (!name || strlen(name) > KT_LIMIT_NAME)
+        return false;
+    for (const char *at = name, *dot; at; at = dot ? dot + 1 : NULL) {
+        dot = strchr(at, '.');
+        snprintf(word, sizeof(word), "%.*s", (int)(dot ? dot - at : (ptrdiff_t)strlen(at)), at);
+        if (!check_is_word(word) ||
+            (words++ == 0 && !checker->builtin && strcmp(word, checker->plugin->name) != 0))
+            return false;
+    }
+    return words >= least && words <= most;
 }
 
 /* Records that never change cannot follow what they refer to. */
@@ -63,10 +73,11 @@ bool check_has_state(const struct kt_entity *entity, const char *name)
 static enum kt_status check_entity(struct checker *checker, const struct kt_entity *entity)
 {
     /* Moments of rules and permissions have these names. */
-    static const char *const taken[] = {"create", "read", "update", "save", "delete", "sensitive"};
+    static const char *const taken[] = {"create", "read",    "update",  "save",
+                                        "delete", "archive", "restore", "sensitive"};
     size_t states = 0;
-    if (!entity || !is_own_name(checker, entity->name))
-        return check_refuse(checker, "entity '%s' must be named %s.noun",
+    if (!entity || !is_own_name(checker, entity->name, 2, 2))
+        return check_refuse(checker, "entity '%s' must be named %s.noun: a-z, 0-9 and _",
                             entity && entity->name ? entity->name : "", checker->plugin->name);
     KT_TRY(check_fields(checker, entity->name, entity, entity->fields, IN_RECORD));
     KT_TRY(check_append_only(checker, entity));
@@ -109,26 +120,26 @@ static enum kt_status check_names(struct checker *checker)
     const struct kt_plugin *plugin = checker->plugin;
     for (size_t i = 0; i < plugin->methods.count; i++) {
         const struct kt_method *method = &plugin->methods.at[i];
-        if (!is_own_name(checker, method->name) || !method->run)
+        if (!is_own_name(checker, method->name, 2, 3) || !method->run)
             return check_refuse(checker, "method '%s' needs a name in %s. and a function",
                                 method->name ? method->name : "", plugin->name);
         KT_TRY(check_fields(checker, method->name, NULL, method->params, IN_METHOD));
         KT_TRY(check_extras(checker, method));
     }
     for (size_t i = 0; i < plugin->totals.count; i++)
-        if (!is_own_name(checker, plugin->totals.at[i].name))
+        if (!is_own_name(checker, plugin->totals.at[i].name, 2, 2))
             return check_refuse(checker, "total %zu is not named %s.something", i, plugin->name);
     for (size_t i = 0; i < plugin->events.count; i++)
-        if (!is_own_name(checker, plugin->events.at[i].name))
+        if (!is_own_name(checker, plugin->events.at[i].name, 2, 3))
             return check_refuse(checker, "event %zu is not named %s.something", i, plugin->name);
     for (size_t i = 0; i < plugin->roles.count; i++)
-        if (!is_own_name(checker, plugin->roles.at[i].name))
+        if (!is_own_name(checker, plugin->roles.at[i].name, 2, 2))
             return check_refuse(checker, "role %zu is not named %s.something", i, plugin->name);
     for (size_t i = 0; i < plugin->handlers.count; i++)
         if (!plugin->handlers.at[i].topic || !plugin->handlers.at[i].run)
             return check_refuse(checker, "handler %zu has no topic or no function", i);
     for (size_t i = 0; i < plugin->jobs.count; i++)
-        if (!is_own_name(checker, plugin->jobs.at[i].name) || !plugin->jobs.at[i].run ||
+        if (!is_own_name(checker, plugin->jobs.at[i].name, 2, 2) || !plugin->jobs.at[i].run ||
             plugin->jobs.at[i].every_seconds == 0)
             return check_refuse(checker, "job %zu needs a name, an interval and a function", i);
     return KT_OK;

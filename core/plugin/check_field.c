@@ -1,4 +1,5 @@
 /* Declarations of single fields. What a field may not say is a table: a test and a sentence. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "kontor/limits.h"
@@ -75,10 +76,29 @@ static bool unique_in_line(const struct subject *of)
     return (of->field->flags & KT_UNIQUE) && of->place == IN_LINE;
 }
 
+/* Literal text, {year} any number of times, and one {N}, the number with N = 1 to 18 digits. */
+static bool is_sequence(const char *pattern)
+{
+    unsigned numbers = 0;
+    for (const char *at = pattern; *at; at++) {
+        if (*at != '{')
+            continue;
+        if (strncmp(at, "{year}", 6) != 0) {
+            char *end;
+            long digits = strtol(at + 1, &end, 10);
+            if (!strchr("0123456789", at[1]) || *end != '}' || digits < 1 || digits > 18)
+                return false;
+            numbers++;
+        }
+        at = strchr(at, '}');
+    }
+    return numbers == 1 && strlen(pattern) <= KT_SEQUENCE_MAX;
+}
+
 static bool bad_sequence(const struct subject *of)
 {
     return of->field->sequence && (of->field->type != KT_TEXT || of->place == IN_LINE ||
-                                   !strchr(of->field->sequence, '{'));
+                                   !is_sequence(of->field->sequence));
 }
 
 static bool bad_digits(const struct subject *of)
@@ -207,7 +227,8 @@ static const struct {
     {bad_lines, "lines need `lines`, and not within lines"},
     {refs_in_line, "a list of references cannot be in a line"},
     {unique_in_line, "a line field cannot be unique"},
-    {bad_sequence, "a sequence is for text and has a {digits} part"},
+    {bad_sequence,
+     "a sequence is for text, has one {N} with N of 1 to 18 digits, and perhaps {year}"},
     {bad_digits, "digits must be 0 to 18"},
     {digits_elsewhere, "`digits` is for decimal, money and quantity"},
     {length_elsewhere, "`max_length` is for text and lists"},

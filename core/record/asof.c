@@ -12,6 +12,7 @@
 struct rebuilt {
     struct kt_map *record;
     bool exists;
+    unsigned changes; /**< How many were taken back. */
 };
 
 static void take_back(const struct schema_entity *entity, const struct record_change *change,
@@ -19,16 +20,19 @@ static void take_back(const struct schema_entity *entity, const struct record_ch
 {
     for (uint32_t i = 0; i < change->changes.via.map.size; i++) {
         const msgpack_object_kv *pair = &change->changes.via.map.ptr[i];
-        const struct schema_field *field =
-            schema_field(entity, pair->key.via.str.ptr, pair->key.via.str.size);
-        /* What is no field is the record's own, or belonged to a field that is declared no more. */
-        const char *name = field ? field->decl->name
-                                 : kt_format(record->ctx, "%.*s", (int)pair->key.via.str.size,
-                                             pair->key.via.str.ptr);
-        if (pair->val.via.array.ptr[0].type == MSGPACK_OBJECT_NIL)
+        const msgpack_object_str *key = &pair->key.via.str;
+        const struct schema_field *field = schema_field(entity, key->ptr, key->size);
+        msgpack_object before = pair->val.via.array.ptr[0];
+        if (field)
+            before = record_in_form(record->ctx, field, &before);
+        else if (!record_is_own(key->ptr, key->size))
+            continue; /* It belonged to a field that is declared no more. */
+        const char *name =
+            field ? field->decl->name : kt_format(record->ctx, "%.*s", (int)key->size, key->ptr);
+        if (before.type == MSGPACK_OBJECT_NIL)
             kt_map_remove(record, name);
         else
-            kt_map_set(record, name, pair->val.via.array.ptr[0]);
+            kt_map_set(record, name, before);
     }
     kt_map_set_id(record, "version", change->version - 1);
 }
@@ -51,6 +55,7 @@ static enum kt_status take_back_since(struct kt_ctx *ctx, const struct schema_en
             return KT_OK;
         KT_TRY(record_history_read(ctx, bytes, &change));
         take_back(entity, &change, out->record);
+        out->changes++;
         KT_TRY(context_check_memory(ctx));
         moved = store_prev(cursor, &found, &bytes);
     }
@@ -70,6 +75,54 @@ static enum kt_status pack(struct kt_ctx *ctx, const struct schema_entity *entit
     *out = (struct store_slice){context_copy(ctx, buffer.data, buffer.size), buffer.size};
     msgpack_sbuffer_destroy(&buffer);
     return context_check_memory(ctx);
+}
+
+/* --- Records that took long to rebuild are kept: many others may refer to them --- */
+
+#define WORTH_KEEPING  8u /* Changes. */
+#define KEPT_BYTES_MAX (16u << 20)
+
+struct known_record {
+    const struct schema_entity *entity;
+    uint64_t id;
+    bool exists;
+    size_t size;
+    struct known_record *next;
+    char bytes[];
+};
+
+static struct known_record **slot_of(struct record_past *past, const struct schema_entity *entity,
+                                     uint64_t id)
+{
+    return &past->records[(id * 31 + entity->number) % PAST_SLOTS];
+}
+
+static const struct known_record *find_known(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                             uint64_t id)
+{
+    struct known_record *known = *slot_of(record_past(ctx), entity, id);
+    while (known && (known->id != id || known->entity != entity))
+        known = known->next;
+    return known;
+}
+
+static void keep_known(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
+                       const struct store_slice *bytes)
+{
+    struct record_past *past = record_past(ctx);
+    size_t size = bytes ? bytes->size : 0;
+    if (past->record_bytes + size > KEPT_BYTES_MAX)
+        return;
+    struct known_record *known = malloc(sizeof(*known) + size);
+    struct known_record **slot = slot_of(past, entity, id);
+    if (!known)
+        abort();
+    *known = (struct known_record){
+        .entity = entity, .id = id, .exists = bytes != NULL, .size = size, .next = *slot};
+    if (size)
+        memcpy(known->bytes, bytes->at, size);
+    *slot = known;
+    past->record_bytes += sizeof(*known) + size;
 }
 
 static enum kt_status rebuild(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
@@ -94,6 +147,11 @@ static enum kt_status rebuild(struct kt_ctx *ctx, const struct schema_entity *en
         return record_store_failed(ctx, KT_INTERNAL);
     if (newest.stamp <= ctx->as_of)
         return present;
+    const struct known_record *known = find_known(ctx, entity, id);
+    if (known) {
+        *out = (struct store_slice){known->bytes, known->size};
+        return known->exists ? KT_OK : KT_NOT_FOUND;
+    }
     rebuilt.record = kt_map_new(ctx);
     if (present == KT_OK) {
         msgpack_object record;
@@ -101,7 +159,10 @@ static enum kt_status rebuild(struct kt_ctx *ctx, const struct schema_entity *en
         rebuilt.record = kt_map_copy(ctx, &record);
     }
     KT_TRY(take_back_since(ctx, entity, cursor, &prefix, found, bytes, &rebuilt));
-    return pack(ctx, entity, id, &rebuilt, out);
+    enum kt_status status = pack(ctx, entity, id, &rebuilt, out);
+    if (rebuilt.changes >= WORTH_KEEPING && (status == KT_OK || status == KT_NOT_FOUND))
+        keep_known(ctx, entity, id, status == KT_OK ? out : NULL);
+    return status;
 }
 
 enum kt_status record_find_past(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
@@ -209,6 +270,12 @@ void record_past_free(struct kt_ctx *ctx)
         free(known->ids.at);
         free(known);
     }
+    for (size_t i = 0; i < PAST_SLOTS; i++)
+        while (past->records[i]) {
+            struct known_record *known = past->records[i];
+            past->records[i] = known->next;
+            free(known);
+        }
     record_past_sums_free(past->sums);
     free(past);
 }

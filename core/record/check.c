@@ -7,6 +7,10 @@
 #include "record/record.h"
 #include "record/record_internal.h"
 
+/* 0001-01-01T00:00:00Z and the last microsecond of 9999, as dates have it. */
+#define INSTANT_MIN (INT64_C(-62135596800) * 1000000)
+#define INSTANT_MAX (INT64_C(253402300800) * 1000000 - 1)
+
 static enum kt_status wrong(struct kt_ctx *ctx, const char *path, const char *expected_en,
                             const char *expected_zh)
 {
@@ -362,6 +366,9 @@ enum kt_status record_check_value(struct kt_ctx *ctx, const struct schema_field 
     case KT_INSTANT:
         if (!context_instant_of(value, &at))
             return wrong(ctx, path, "a msgpack timestamp", "msgpack 时间戳");
+        if (at < INSTANT_MIN || at > INSTANT_MAX)
+            return wrong(ctx, path, "an instant of the years 1 to 9999",
+                         "公元 1 年至 9999 年的时刻");
         *out = kt_instant_value(ctx, at); /* The same moment can be written in several ways. */
         return KT_OK;
     case KT_ENUM:

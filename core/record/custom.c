@@ -6,27 +6,10 @@
  * saves keep it, and declaring it again brings it back. */
 #include <string.h>
 
-#include "record/record_internal.h"
+#include "record/custom.h"
 
 /* What is remembered of a field that sleeps; declarations are never 0. */
 #define ASLEEP 0u
-
-/* A custom field "name", or "lines.part" of each line. */
-struct watch {
-    const char *path;
-    const char *part;                 /* NULL: of the record itself. */
-    size_t length;                    /* Of what comes before the part. */
-    const struct schema_field *field; /* NULL: no longer declared. */
-    uint64_t declaration;
-    bool held; /* Some record has a value. */
-};
-
-struct watches {
-    struct kt_ctx *ctx;
-    const struct schema_entity *entity;
-    struct watch *at;
-    size_t count;
-};
 
 /* --- Declarations as numbers: equal numbers, equal values allowed (FNV-1a) --- */
 
@@ -133,6 +116,8 @@ static enum kt_status look_in_scratch(const struct watches *watches, msgpack_zon
     msgpack_object record;
     ctx->arena = scratch;
     enum kt_status status = context_unpack(ctx, bytes.at, bytes.size, true, &record);
+    if (status == KT_OK)
+        status = custom_wake(watches, id, &record);
     if (status == KT_OK)
         status = look_at_record(watches, id, &record);
     ctx->arena = arena;
@@ -267,8 +252,10 @@ static struct watches list_changed(const struct watches *declared, const msgpack
     changed.at = kt_alloc(ctx, sizeof(*changed.at) * (declared->count + memory->via.map.size));
     for (size_t i = 0; i < declared->count; i++) {
         const msgpack_object *before = kt_get(memory, declared->at[i].path);
-        if (before && before->via.u64 != declared->at[i].declaration)
-            changed.at[changed.count++] = declared->at[i];
+        if (!before || before->via.u64 == declared->at[i].declaration)
+            continue;
+        changed.at[changed.count] = declared->at[i];
+        changed.at[changed.count++].wakes = before->via.u64 == ASLEEP;
     }
     for (uint32_t i = 0; i < memory->via.map.size; i++) {
         const char *path = name_at(ctx, memory, i);

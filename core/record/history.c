@@ -17,15 +17,19 @@ static void pack_text(msgpack_packer *packer, const char *text)
 /* Of a record's own members these can be told by no other means than the history. */
 static const char *const own[] = {"archived", "last_line"};
 
+/* The fields, what sleeps (it goes with its record, and may be asked for when it wakes), own. */
 static size_t member_count(const struct schema_entity *entity)
 {
-    return entity->field_count + KT_COUNT(own);
+    return entity->field_count + entity->asleep.count + KT_COUNT(own);
 }
 
 static const char *member_name(const struct schema_entity *entity, size_t index)
 {
-    return index < entity->field_count ? entity->fields[index].decl->name
-                                       : own[index - entity->field_count];
+    if (index < entity->field_count)
+        return entity->fields[index].decl->name;
+    index -= entity->field_count;
+    return index < entity->asleep.count ? entity->asleep.at[index]
+                                        : own[index - entity->asleep.count];
 }
 
 /* A member that is declared no more: it goes with the next save, or a migration works with it. */

@@ -356,23 +356,46 @@ static enum kt_status check_frozen_part(struct kt_ctx *ctx, const struct schema_
     return KT_OK;
 }
 
-enum kt_status record_check_frozen(struct kt_ctx *ctx, const struct schema_entity *entity,
-                                   const msgpack_object *old, const msgpack_object *record)
+/* What a line was created with in such a field stays; the line itself may go. */
+static enum kt_status check_immutable_part(struct kt_ctx *ctx, const struct schema_field *field,
+                                           const struct kt_field *part,
+                                           const msgpack_object *both[2])
 {
-    if (!entity->freezes || !entity->state)
-        return KT_OK;
-    const char *state = kt_get_text(ctx, old, entity->state->decl->name);
+    const char *name = field->decl->name;
+    struct record_lines before;
+    record_lines_sort(ctx, both[0], name, &before);
+    for (size_t i = 0; i < kt_count(both[1], name); i++) {
+        const msgpack_object *line = kt_at(both[1], name, i);
+        struct record_line *there = record_lines_find(&before, kt_get_id(line, "id"));
+        if (!there || same(there->line, line, part->name))
+            continue;
+        const char *path = kt_format(ctx, "%s[%zu].%s", name, i, part->name);
+        return kt_fail(ctx, KT_INVALID, path, "%s cannot be changed after creation",
+                       "%s 创建后不可更改", path);
+    }
+    return KT_OK;
+}
+
+enum kt_status record_check_fixed(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                  const msgpack_object *old, const msgpack_object *record)
+{
+    const char *state =
+        entity->freezes && entity->state ? kt_get_text(ctx, old, entity->state->decl->name) : "";
     for (size_t i = 0; i < entity->field_count; i++) {
         const struct schema_field *field = &entity->fields[i];
         const char *name = field->decl->name;
         if (same(old, record, name))
             continue;
+        const msgpack_object *both[] = {old, record};
         if (is_frozen(field->decl, state))
             return refuse_frozen(ctx, entity, name, state);
-        for (size_t f = 0; f < field->line_count; f++)
-            if (is_frozen(field->lines[f].decl, state))
-                KT_TRY(check_frozen_part(ctx, entity, field, field->lines[f].decl,
-                                         (const msgpack_object *[]){old, record}));
+        for (size_t f = 0; f < field->line_count; f++) {
+            const struct kt_field *part = field->lines[f].decl;
+            if (is_frozen(part, state))
+                KT_TRY(check_frozen_part(ctx, entity, field, part, both));
+            if (part->flags & KT_IMMUTABLE)
+                KT_TRY(check_immutable_part(ctx, field, part, both));
+        }
     }
     return KT_OK;
 }
@@ -384,8 +407,7 @@ static bool unchanged(const msgpack_object *old, const msgpack_object *record, c
     return old && kt_equal(kt_get(old, name), kt_get(record, name));
 }
 
-/* The members of a record that are no fields of its entity. */
-static bool is_own(const char *name, size_t length)
+bool record_is_own(const char *name, size_t length)
 {
     return schema_own_field(name, length) ||
            (length == 9 && memcmp(name, "last_line", length) == 0);
@@ -403,7 +425,7 @@ static enum kt_status refuse_unknown(struct kt_ctx *ctx, const struct schema_ent
             return kt_fail(ctx, KT_INTERNAL, field->decl->name,
                            "%s is computed when it is read, not stored", "%s 在读取时计算，不存储",
                            field->decl->name);
-        if (!field && !is_own(name, (size_t)length) &&
+        if (!field && !record_is_own(name, (size_t)length) &&
             !record_asleep(entity->asleep, name, (size_t)length))
             return kt_fail(ctx, KT_INTERNAL, kt_format(ctx, "%.*s", length, name),
                            "%s was given %.*s, a field it does not have",

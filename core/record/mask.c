@@ -87,8 +87,7 @@ msgpack_object record_mask(struct kt_ctx *ctx, const struct schema_entity *entit
 static bool is_gone(const struct schema_entity *entity, const msgpack_object *key)
 {
     const msgpack_object_str *name = &key->via.str;
-    return !field_of(entity, key) && !schema_own_field(name->ptr, name->size) &&
-           schema_compare_name("last_line", name->ptr, name->size) != 0;
+    return !field_of(entity, key) && !record_is_own(name->ptr, name->size);
 }
 
 static bool hides_gone(struct kt_ctx *ctx, const struct schema_entity *entity,

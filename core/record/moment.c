@@ -1,6 +1,7 @@
 /* Moments of the data. Events number them: the state "as of event N" holds every change that was
  * made until that event was written. An instant means the last event not after it; the writer sees
- * to it that events are written in the order of their time. */
+ * to it that events are written in the order of their time. What is being written at this very
+ * instant is not seen yet, so only an instant a moment ago is settled. */
 #include <string.h>
 
 #include "record/record_internal.h"
@@ -126,7 +127,7 @@ static enum kt_status number_of_instant(struct kt_ctx *ctx, kt_instant_us at, ui
 enum kt_status record_set_as_of(struct kt_ctx *ctx, const msgpack_object *given)
 {
     uint64_t last, number;
-    kt_instant_us at;
+    kt_instant_us at = 0;
     KT_TRY(record_last_event(ctx, &last));
     if (given->type == MSGPACK_OBJECT_POSITIVE_INTEGER) {
         number = given->via.u64;
@@ -134,11 +135,13 @@ enum kt_status record_set_as_of(struct kt_ctx *ctx, const msgpack_object *given)
             return kt_fail(ctx, KT_INVALID, "as_of", "there is no event %llu yet: the last is %llu",
                            "尚无事件 %llu：最新为 %llu", (unsigned long long)number,
                            (unsigned long long)last);
+        KT_TRY(event_at(ctx, number, &at));
     } else if (read_instant(ctx, given, &at)) {
         KT_TRY(number_of_instant(ctx, at, last, &number));
     } else {
         return refuse(ctx);
     }
     ctx->as_of = number;
+    ctx->now = at; /* "Today" is that day: how long an invoice was overdue then. */
     return KT_OK;
 }

@@ -19,6 +19,9 @@ enum record_by {
 enum kt_status record_entity(struct kt_ctx *ctx, const char *name, size_t length,
                              const struct schema_entity **out);
 
+/** "create", "update", ..., or a transition's verb. */
+const char *record_step_word(const struct record_step *step);
+
 /** mask.c: what stands for a sensitive value, whatever its type. */
 #define KT_MASK "***"
 /** Does the present user see the entity's sensitive fields masked? */

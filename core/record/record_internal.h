@@ -235,6 +235,11 @@ void record_changed_begin(struct key *key, const struct schema_entity *entity);
 void record_changed_key(struct key *key, const struct schema_entity *entity, uint64_t stamp,
                         uint64_t id);
 
+/** form.c: the value without what the field, as it is declared now, cannot hold; nil when it holds
+ *  nothing of it. */
+msgpack_object record_in_form(struct kt_ctx *ctx, const struct schema_field *field,
+                              const msgpack_object *value);
+
 /** asof.c: records as they stood at ctx->as_of. Lives in the arena; KT_NOT_FOUND without an error
  *  when the record was not there then. */
 enum kt_status record_find_past(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
@@ -250,9 +255,12 @@ enum kt_status record_changed_since(struct kt_ctx *ctx, const struct schema_enti
                                     const struct record_ids **out);
 bool record_ids_have(const struct record_ids *ids, uint64_t id);
 /** What the request has worked out of the past so far. */
+#define PAST_SLOTS 256u
 struct record_past {
     struct known_ids *ids;
     struct past_sums *sums;
+    struct known_record *records[PAST_SLOTS];
+    size_t record_bytes;
 };
 struct record_past *record_past(struct kt_ctx *ctx);
 /** total_past.c: what the records that changed since add to a total now, less what they added then,
@@ -286,9 +294,11 @@ enum kt_status record_input_merge(struct kt_ctx *ctx, const struct schema_entity
 enum kt_status record_input_targets(struct kt_ctx *ctx, const struct schema_entity *entity,
                                     const msgpack_object *old, const struct kt_map *record,
                                     enum record_by by);
+/** The members of a record that are no fields of its entity. */
+bool record_is_own(const char *name, size_t length);
 /** KT_CONFLICT when a field changed that clients may not change in the state of `old`. */
-enum kt_status record_check_frozen(struct kt_ctx *ctx, const struct schema_entity *entity,
-                                   const msgpack_object *old, const msgpack_object *record);
+enum kt_status record_check_fixed(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                  const msgpack_object *old, const msgpack_object *record);
 /** Check of everything, whoever wrote it. */
 enum kt_status record_final_check(struct kt_ctx *ctx, const struct schema_entity *entity,
                                   const msgpack_object *old, struct kt_map *record);

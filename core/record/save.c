@@ -92,12 +92,17 @@ static enum kt_status settle(struct kt_ctx *ctx, const struct record_step *step,
     return record_finish(ctx, step->entity, step->old, record);
 }
 
+const char *record_step_word(const struct record_step *step)
+{
+    static const char *const words[] = {"create", "update", "delete", "archive", "restore"};
+    return step->moment == RECORD_TRANSITION ? step->verb : words[step->moment];
+}
+
 static enum kt_status store_change(struct kt_ctx *ctx, const struct record_step *step, uint64_t id,
                                    struct kt_map *record)
 {
     const struct schema_entity *entity = step->entity;
-    static const char *const words[] = {"create", "update", "delete", "archive", "restore"};
-    const char *what = step->moment == RECORD_TRANSITION ? step->verb : words[step->moment];
+    const char *what = record_step_word(step);
     uint64_t version = step->old ? kt_get_id(step->old, "version") : 0;
     if (ctx->journal)
         journal_note_record(ctx, entity, id, what);
@@ -200,7 +205,7 @@ static enum kt_status update(struct kt_ctx *ctx, const struct schema_entity *ent
     KT_TRY(record_input_merge(ctx, entity, step.old, changes, &record));
     KT_TRY(record_input_targets(ctx, entity, step.old, record, by));
     if (by != RECORD_BY_SERVER)
-        KT_TRY(record_check_frozen(ctx, entity, step.old, &record->object));
+        KT_TRY(record_check_fixed(ctx, entity, step.old, &record->object));
     return save(ctx, &step, id, record, "updated");
 }
 

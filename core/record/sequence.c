@@ -24,21 +24,18 @@ enum kt_status record_next_number(struct kt_ctx *ctx, const struct schema_entity
         counter = kt_format(ctx, "%s.%d", counter, year);
     uint64_t number;
     KT_TRY(record_count_up(ctx, counter, &number));
-    char text[128];
-    size_t used = 0;
-    for (const char *at = pattern; *at && used + 32 < sizeof(text); at++) {
-        const char *close = *at == '{' ? strchr(at, '}') : NULL;
-        if (!close) {
-            text[used++] = *at;
-            continue;
-        }
-        if (strncmp(at, "{year}", 6) == 0)
-            used += (size_t)snprintf(text + used, sizeof(text) - used, "%04d", year);
+    const char *text = "";
+    for (const char *at = pattern; *at; at++) {
+        if (*at != '{')
+            text = kt_format(ctx, "%s%c", text, *at);
+        else if (strncmp(at, "{year}", 6) == 0)
+            text = kt_format(ctx, "%s%04d", text, year);
         else
-            used += (size_t)snprintf(text + used, sizeof(text) - used, "%0*llu",
-                                     (int)strtol(at + 1, NULL, 10), (unsigned long long)number);
-        at = close;
+            text = kt_format(ctx, "%s%0*llu", text, (int)strtol(at + 1, NULL, 10),
+                             (unsigned long long)number);
+        if (*at == '{') /* It is closed: the pattern was checked when its plugin came. */
+            at = strchr(at, '}');
     }
-    *out = kt_text_of(context_copy(ctx, text, used), used);
+    *out = kt_text(text);
     return KT_OK;
 }

@@ -331,6 +331,9 @@ enum kt_status record_reply_totals(struct kt_ctx *ctx, const msgpack_object *par
     struct key key;
     struct gathered rows = {0};
     size_t prefix_count = kt_count(params, "by");
+    if (kt_has(params, "by") && kt_get(params, "by")->type != MSGPACK_OBJECT_ARRAY)
+        return kt_fail(ctx, KT_INVALID, "by", "by is a list of the first group values",
+                       "by 应为前几项分组值的列表");
     KT_TRY(find_total(ctx, kt_get_text(ctx, params, "total"), prefix_count, &total));
     msgpack_object none = kt_nil();
     begin_prefix(total, prefix_count ? kt_at(params, "by", 0) : &none, prefix_count, &key);

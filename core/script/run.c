@@ -40,14 +40,13 @@ static const struct script_bind *find(const struct script_set *set, const struct
 
 static void note_begin(struct script_call *call)
 {
-    static const char *const words[] = {"create", "update", "delete"};
     const struct record_step *step = call->step;
     const struct journal_rule rule = {
         .rule = call->rule->name,
         .file = call->rule->file,
         .entity = step->entity->name,
-        .moment = kt_format(call->ctx, "%s_%s", call->after ? "after" : "before",
-                            step->moment == RECORD_TRANSITION ? step->verb : words[step->moment]),
+        .moment =
+            kt_format(call->ctx, "%s_%s", call->after ? "after" : "before", record_step_word(step)),
         .id = call->id};
     journal_rule_begin(call->ctx, &call->turn, &rule, call->record ? &call->record->object : NULL);
 }

@@ -24,7 +24,7 @@ KT_EXPORT enum kt_status kt_fail(struct kt_ctx *ctx, enum kt_status status, cons
 #define kt_fail(ctx, status, ...) (kt_fail(ctx, status, __VA_ARGS__), (status))
 #endif
 
-/** The moment of the request: the same for everything it does. */
+/** The moment of the request, or that of its `as_of`: the same for everything it does. */
 KT_EXPORT kt_instant_us kt_now(const struct kt_ctx *ctx);
 /** The company's day of that moment. */
 KT_EXPORT kt_date kt_today(const struct kt_ctx *ctx);

@@ -74,6 +74,9 @@ struct kt_fields {
     size_t count;
 };
 
+/** Bytes of a sequence pattern. */
+#define KT_SEQUENCE_MAX 60
+
 struct kt_field {
     const char *name; /**< lower_case; "id", "version", "archived" are the server's own. */
     enum kt_type type;

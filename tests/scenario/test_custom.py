@@ -250,6 +250,76 @@ class Custom(CustomCase):
         self.push(lines)
         self.assertEqual(set(), ours & set(self.admin.call("rules.list")["asleep"]))
 
+    def test_event_of_a_field_that_sleeps(self):
+        self.push(field('type = "text"', name="x_hush"))
+        seen = self.admin.new_events()[-1]["seq"]
+        self.party(x_hush="whisper")
+        self.assertIn("whisper", str(self.admin.new_events(seen)))
+        self.admin.call("rules.remove", name="house.lua")
+        events = self.admin.new_events(seen)
+        self.assertIn("parties.party.created", str(events))
+        self.assertNotIn("whisper", str(events))
+
+    def test_target_that_goes_while_the_reference_sleeps(self):
+        one = field('type = "ref", to = "products.product"', name="x_favourite")
+        many = field('type = "refs", to = "products.product"', name="x_liked")
+        gone, stays = (self.admin.create("products.product", code=code, name=code)["id"]
+                       for code in ("GONE", "STAYS"))
+        self.push(one + many)
+        first = self.party(x_favourite=gone, x_liked=[gone, stays])
+        second = self.party(x_favourite=stays, x_liked=[gone])
+        with self.refused("conflict", field="id"):
+            self.admin.call("record.delete", entity="products.product", id=gone)
+        self.admin.call("rules.remove", name="house.lua")
+        self.admin.call("record.delete", entity="products.product", id=gone)
+        self.push(one + many)
+        self.assertEqual([(None, [stays]), (stays, None)], [
+            (party.get("x_favourite"), party.get("x_liked"))
+            for party in (self.admin.get("parties.party", id) for id in (first, second))])
+        last = self.admin.call("record.history", entity="parties.party", id=first)["entries"][-1]
+        self.assertEqual([gone, None], last["changes"]["x_favourite"])
+        self.assert_sound()
+
+    def test_past_of_a_field_that_slept(self):
+        text = field('type = "text"', name="x_past")
+        self.push(text)
+        party = self.party(x_past="once")
+        then = self.admin.new_events()[-1]["seq"]
+        self.admin.call("rules.remove", name="house.lua")
+        self.admin.call("record.delete", entity="parties.party", id=party)
+        self.assertNotIn("once", str(self.admin.call("record.history", entity="parties.party",
+                                                     id=party)))
+        self.push(text)
+        self.assertEqual("once", self.admin.call("record.get", entity="parties.party", id=party,
+                                                 as_of=then)["x_past"])
+        self.assert_sound()
+
+    def test_past_of_another_type(self):
+        """A value the field could not hold today is left out of the past, not misread."""
+        self.push(field('type = "json"', name="x_form"))
+        party, other = self.party(x_form={"a": [1, 2, 3]}), self.party(x_form="plain")
+        then = self.admin.new_events()[-1]["seq"]
+        for id in (party, other):
+            self.admin.update("parties.party", id, x_form=None)
+        for words, kept in (('type = "text"', "plain"), ('type = "decimal"', None),
+                            ('type = "date"', None)):
+            self.push(field(words, name="x_form"))
+            self.assertEqual([None, kept], [self.admin.call(
+                "record.get", entity="parties.party", id=id, as_of=then).get("x_form")
+                for id in (party, other)])
+            rows = self.admin.call("record.aggregate", entity="parties.party", by=["x_form"],
+                                   as_of=then)["groups"]
+            self.assertEqual({None, kept}, {row["by"][0] for row in rows})
+        self.assert_sound()
+
+    def test_secret_of_a_field_that_is_gone(self):
+        self.push(field('type = "text", sensitive = true', name="x_secret"))
+        party = self.party(x_secret="burgundy")
+        self.admin.update("parties.party", party, x_secret=None)
+        self.admin.call("rules.remove", name="house.lua")
+        asked = {"entity": "parties.party", "id": party}
+        self.assertNotIn("burgundy", str(self.anna.call("record.history", asked)))
+
     def test_new_type_that_does_not_fit(self):
         self.push(field('type = "text"'))
         small, large = self.party(x_size="7"), self.party(x_size="large")

@@ -141,11 +141,58 @@ static void migrations_and_version_are_held_to_the_schema(void **state)
     }
 }
 
+static void a_name_is_words_with_dots_between(void **state)
+{
+    static const char *const wrong[] = {"t",   "t.",      "t..x",   "t.a.b",    "t.a b",
+                                        "t.A", "u.thing", ".thing", "t.thing ", ""};
+    (void)state;
+    for (size_t i = 0; i < KT_COUNT(wrong); i++) {
+        const struct kt_field field = {.name = "name", .type = KT_TEXT};
+        const struct kt_entity thing = {.name = wrong[i], .fields = {&field, 1}};
+        const struct kt_entity *const entities[] = {&thing};
+        const struct kt_role role = {.name = wrong[i]};
+        const struct kt_plugin both[] = {
+            {KT_PLUGIN_HEAD, .name = "t", .version = "1.0.0", .schema = 1,
+             .entities = KT_LIST(entities)},
+            {KT_PLUGIN_HEAD, .name = "t", .version = "1.0.0", .schema = 1, .roles = {&role, 1}}};
+        for (size_t p = 0; p < KT_COUNT(both); p++) {
+            char why[512];
+            assert_int_equal(check(&both[p], why, sizeof(why)), KT_INVALID);
+            assert_non_null(strstr(why, "named t."));
+        }
+    }
+}
+
+/* "t.thing.archive" would be the transition, and also the right to put records away. */
+static void a_transition_is_not_named_like_what_every_record_does(void **state)
+{
+    static const struct kt_state states[] = {{.name = "a"}, {.name = "b"}};
+    static const struct kt_field field = {.name = "state", .type = KT_STATE};
+    static const char *const taken[] = {"archive", "restore", "read", "delete"};
+    (void)state;
+    for (size_t i = 0; i < KT_COUNT(taken); i++) {
+        const struct kt_transition move = {
+            .from = "a", .to = "b", .verb = taken[i], .event = "moved"};
+        const struct kt_entity thing = {.name = "t.thing",
+                                        .fields = {&field, 1},
+                                        .states = KT_LIST(states),
+                                        .transitions = {&move, 1}};
+        const struct kt_entity *const entities[] = {&thing};
+        const struct kt_plugin plugin = {KT_PLUGIN_HEAD, .name = "t", .version = "1.0.0",
+                                         .schema = 1, .entities = KT_LIST(entities)};
+        char why[512];
+        assert_int_equal(check(&plugin, why, sizeof(why)), KT_INVALID);
+        assert_non_null(strstr(why, taken[i]));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_field_that_contradicts_itself_is_refused_by_name),
         cmocka_unit_test(a_methods_parameter_refers_to_nothing_for_good),
+        cmocka_unit_test(a_name_is_words_with_dots_between),
+        cmocka_unit_test(a_transition_is_not_named_like_what_every_record_does),
         cmocka_unit_test(migrations_and_version_are_held_to_the_schema),
     };
     return cmocka_run_group_tests_name("plugin_check", tests, NULL, NULL);

@@ -32,6 +32,8 @@ static const char *const gone[] = {"draft", "gone"};
 
 enum place { RECORD, LINE, PARAMETER };
 
+#define SEQUENCE_OF_61 "1234567890123456789012345678901234567890123456789012345678"
+
 /* What is said of a module with this field. */
 static const char *said(enum place place, const struct kt_field *field)
 {
@@ -111,6 +113,15 @@ static void nonsense_is_named(void **state)
           .flags = KT_ON_READ,
           .compute = compute_nothing},
          "nor a reference"},
+        {RECORD, {.name = "f", .type = KT_TEXT, .sequence = "F"}, "has one {N}"},
+        {RECORD, {.name = "f", .type = KT_TEXT, .sequence = "{bad}"}, "has one {N}"},
+        {RECORD, {.name = "f", .type = KT_TEXT, .sequence = "{300}"}, "has one {N}"},
+        {RECORD, {.name = "f", .type = KT_TEXT, .sequence = "{0}"}, "has one {N}"},
+        {RECORD, {.name = "f", .type = KT_TEXT, .sequence = "{+3}"}, "has one {N}"},
+        {RECORD, {.name = "f", .type = KT_TEXT, .sequence = "{3"}, "has one {N}"},
+        {RECORD, {.name = "f", .type = KT_TEXT, .sequence = "{3}{3}"}, "has one {N}"},
+        {RECORD, {.name = "f", .type = KT_TEXT, .sequence = "{year}"}, "has one {N}"},
+        {RECORD, {.name = "f", .type = KT_TEXT, .sequence = SEQUENCE_OF_61 "{3}"}, "has one {N}"},
         {RECORD, {.name = "version", .type = KT_INT}, "the server's own field"},
         {RECORD, {.name = "last_line", .type = KT_INT}, "the server's own field"},
         {RECORD, {.name = "code", .type = KT_INT}, "declared twice"},
@@ -132,6 +143,8 @@ static void sense_passes(void **state)
         {.name = "f", .type = KT_REFS, .to = "lab.doc", .flags = KT_SOFT},
         {.name = "f", .type = KT_INT, .flags = KT_ON_READ, .compute = compute_nothing},
         {.name = "f", .type = KT_INT, .flags = KT_INDEXED, .compute = compute_nothing},
+        {.name = "f", .type = KT_TEXT, .sequence = "{18}"},
+        {.name = "f", .type = KT_TEXT, .sequence = "F{year}/{year}-{5}."},
     };
     (void)state;
     for (size_t i = 0; i < KT_COUNT(good); i++)

@@ -54,6 +54,7 @@ static const struct kt_field line_fields[] = {
     {.name = "quantity", .type = KT_QUANTITY, .unit = "unit"},
     {.name = "unit", .type = KT_REF, .to = "lab.unit"},
     {.name = "text", .type = KT_TEXT, .frozen = KT_LIST(when_sent)},
+    {.name = "serial", .type = KT_TEXT, .flags = KT_IMMUTABLE},
 };
 static const struct kt_field doc_fields[] = {
     {.name = "state", .type = KT_STATE},
@@ -482,6 +483,24 @@ static uint64_t line_id(struct fixture *f, uint64_t id, size_t at)
     return kt_get_id(kt_at(load(f, "lab.doc", id), "lines", at), "id");
 }
 
+/* What a line was made with stays; the line may go, and others may come. */
+static void a_lines_immutable_fields_stay(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t id = create(f, "lab.doc", json(f, "{'lines': [{'serial': 'A'}, {'text': 'b'}]}"));
+    update(f, "lab.doc", id, json(f, "{'lines': [{'id': 1, 'serial': 'X'}, {'id': 2}]}"));
+    assert_refused(f, KT_INVALID, "lines[0].serial");
+    update(f, "lab.doc", id,
+           json(f, "{'lines': [{'id': 1, 'text': 'a'},"
+                   " {'id': 2, 'serial': 'B'}]}"));
+    assert_refused(f, KT_INVALID, "lines[1].serial");
+    assert_int_equal(
+        update(f, "lab.doc", id, json(f, "{'lines': [{'serial': 'C'}, {'id': 1, 'text': 'a'}]}")),
+        KT_OK);
+    assert_value(f, kt_get(load(f, "lab.doc", id), "lines"),
+                 json(f, "[{'id': 3, 'serial': 'C'}, {'id': 1, 'text': 'a', 'serial': 'A'}]"));
+}
+
 static void a_line_id_is_given_once(void **state)
 {
     struct fixture *f = *state;
@@ -555,6 +574,7 @@ int main(void)
         LAB(others_are_computed_when_read),
         LAB(computing_neither_writes_nor_is_stored),
         LAB(frozen_fields_stay),
+        LAB(a_lines_immutable_fields_stay),
         LAB(a_line_id_is_given_once),
         LAB(long_documents_merge_by_id),
     };

@@ -122,6 +122,9 @@ static void rows_come_by_prefix_and_in_order(void **state)
                          " {'by': ['b', 'z'], 'quantity': '1', 'count': 1}]}"));
     assert_int_equal(record_reply_totals(&f->ctx, json(f, "{'total': 'shop.none'}")), KT_NOT_FOUND);
     context_forgive(&f->ctx);
+    assert_int_equal(record_reply_totals(&f->ctx, json(f, "{'total': 'shop.stock', 'by': 'b'}")),
+                     KT_INVALID);
+    context_forgive(&f->ctx);
     msgpack_object values[3] = {kt_text("b"), kt_text("a"), kt_text("c")};
     struct kt_total_row row;
     assert_int_equal(kt_total_get(&f->ctx, "shop.stock", values, 1, &row), KT_INVALID);
