@@ -12,8 +12,10 @@
 
 /* Short names of the generic methods. */
 static const char *const generic[] = {"create", "update", "delete", "archive", "restore"};
-/* What cannot be undone with the transaction, or would be a batch in a batch. */
-static const char *const unfit[] = {"auth.", "module.", "rules.", "system.rebuild", "record.batch"};
+/* What cannot be undone with the transaction, takes long (a password's hash), or would be a batch
+ * in a batch. */
+static const char *const unfit[] = {"auth.",        "module.",        "rules.",
+                                    "system.user.", "system.rebuild", "record.batch"};
 
 struct outcome {
     const msgpack_object *as;     /**< The operation's own name, a text; NULL without. */

@@ -85,6 +85,25 @@ static const char *plan_text(struct kt_ctx *ctx, const struct record_query *quer
         (unsigned long long)query->looked, (unsigned long long)query->matched);
 }
 
+struct kt_map *record_query_explain_words(struct kt_ctx *ctx, const struct record_query *query)
+{
+    struct kt_map *out = kt_map_new(ctx);
+    unsigned long long looked = query->looked, matched = query->matched;
+    kt_map_set_text(out, "index", "words");
+    kt_map_set(out, "equal", kt_list_new(ctx)->object);
+    kt_map_set_text(out, "order", "fit");
+    kt_map_set_int(out, "looked", (int64_t)looked);
+    kt_map_set_int(out, "matched", (int64_t)matched);
+    kt_map_set_text(out, "text",
+                    kt_format(ctx,
+                              "index of words, the best fit first; looked at %llu, %llu matched",
+                              looked, matched));
+    kt_map_set_text(
+        out, "text_zh",
+        kt_format(ctx, "全文索引，按匹配程度排序；检查 %llu 条，匹配 %llu 条", looked, matched));
+    return out;
+}
+
 struct kt_map *record_query_explain(struct kt_ctx *ctx, const struct record_query *query)
 {
     struct kt_map *out = kt_map_new(ctx);

@@ -388,6 +388,8 @@ enum kt_status record_query_compile(struct kt_ctx *ctx, const struct record_ques
                                     struct record_query **out);
 /** What the search did, for people and programs. explain.c */
 struct kt_map *record_query_explain(struct kt_ctx *ctx, const struct record_query *query);
+/** The same of a search for words. */
+struct kt_map *record_query_explain_words(struct kt_ctx *ctx, const struct record_query *query);
 /** Calls `each` for matching records in order until it fails or the limit is reached. `bytes` are
  *  borrowed until the transaction writes. `next` (may be NULL) is the cursor to go on with, nil
  *  when there is nothing behind. query_run.c */

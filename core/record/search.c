@@ -58,18 +58,6 @@ enum kt_status record_page_limit(struct kt_ctx *ctx, const msgpack_object *param
     return KT_OK;
 }
 
-static msgpack_object explain_search(struct kt_ctx *ctx, const struct record_query *query,
-                                     const msgpack_object *text)
-{
-    struct kt_map *plan = kt_map_new(ctx);
-    if (!text)
-        return record_query_explain(ctx, query)->object;
-    kt_map_set_text(plan, "index", "words");
-    kt_map_set_id(plan, "looked", query->looked);
-    kt_map_set_id(plan, "matched", query->matched);
-    return plan->object;
-}
-
 enum kt_status record_reply_search(struct kt_ctx *ctx, const struct schema_entity *entity,
                                    const msgpack_object *params)
 {
@@ -106,7 +94,9 @@ enum kt_status record_reply_search(struct kt_ctx *ctx, const struct schema_entit
     msgpack_pack_object(&packer, next);
     if (explain) {
         msgpack_pack_str_with_body(&packer, "plan", 4);
-        msgpack_pack_object(&packer, explain_search(ctx, query, text));
+        msgpack_pack_object(
+            &packer,
+            (text ? record_query_explain_words : record_query_explain)(ctx, query)->object);
     }
     return context_check_memory(ctx);
 }
@@ -148,7 +138,8 @@ enum kt_status record_reply_count(struct kt_ctx *ctx, const struct schema_entity
     }
     kt_map_set_int(answer, "count", (int64_t)count);
     if (kt_get_bool(params, "explain"))
-        kt_map_set(answer, "plan", explain_search(ctx, query, text));
+        kt_map_set(answer, "plan",
+                   (text ? record_query_explain_words : record_query_explain)(ctx, query)->object);
     kt_reply_map(ctx, answer);
     return context_check_memory(ctx);
 }

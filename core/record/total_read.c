@@ -283,7 +283,7 @@ static enum kt_status gather(struct kt_ctx *ctx, void *argument, const struct kt
         rows->capacity = grown;
     }
     rows->at[rows->count++] = *row;
-    return KT_OK;
+    return context_check_memory(ctx);
 }
 
 enum kt_status kt_total_rows(struct kt_ctx *ctx, const char *name, const msgpack_object *prefix,

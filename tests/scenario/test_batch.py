@@ -96,6 +96,8 @@ class Batch(KontorCase):
                 ({"op": "record.batch", "ops": []}, "ops[0].op"),
                 ({"op": "module.enable", "name": "finance"}, "ops[0].op"),
                 ({"op": "rules.push", "files": {}}, "ops[0].op"),
+                ({"op": "system.user.add", "name": "eve", "password": "long-enough-password"},
+                 "ops[0].op"),
                 ({"op": "auth.login", "user": "a", "password": "b"}, "ops[0].op"),
                 (self.party("A", dry_run=True), "ops[0]"),
                 (self.party("A", request_id="r"), "ops[0]"),

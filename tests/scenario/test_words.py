@@ -48,6 +48,15 @@ class Words(KontorCase):
         self.assertEqual(self.paula.call("record.count", entity="products.product",
                                          text="steel")["count"], 2)
 
+    def test_a_plan_is_explained(self):
+        for method in ("record.search", "record.count"):
+            plan = self.paula.call(method, entity="products.product", text="steel",
+                                   explain=True)["plan"]
+            self.assertEqual(("words", [], "fit", 2), tuple(
+                plan[name] for name in ("index", "equal", "order", "matched")))
+            self.assertIn("index of words", plan["text"])
+            self.assertIn("全文索引", plan["text_zh"])
+
     def test_archived_records_are_out_of_sight(self):
         id = self.admin.create("products.product", code="B-9", name="Obsolete winch")["id"]
         self.admin.call("record.archive", entity="products.product", id=id)
