@@ -11,10 +11,10 @@ enum { FILE_SPACE_CONTENT = 'F', FILE_SPACE_CHUNK = 'P' };
 /** What is known of an upload. Written by this process or one like it: a hash that an upgrade of
  *  libsodium in the middle of an upload spoilt is refused at the end, nothing worse. */
 struct file_upload {
+    crypto_generichash_state hash;
     uint64_t owner;
     kt_instant_us began;
     uint64_t size;
-    crypto_generichash_state hash;
     file_hash name; /**< Once it is finished; then no chunk comes any more. */
 };
 
