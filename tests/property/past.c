@@ -49,6 +49,7 @@ void compare_past(struct world *world)
     struct model present = world->model;
     world->model = world->past[at];
     msgpack_object event = kt_id(world->model.events);
+    kt_instant_us now = ctx->now;
     if (record_set_as_of(ctx, &event) != KT_OK)
         fail(world, "there is no moment %llu", (unsigned long long)world->model.events);
     for (size_t e = 0; e < world->entity_count; e++)
@@ -61,4 +62,5 @@ void compare_past(struct world *world)
     world->model = present;
     context_reset(ctx);
     ctx->as_of = 0;
+    ctx->now = now;
 }
