@@ -178,14 +178,14 @@ const struct cli_command command_totals = {
             "Each VALUE is one of the fields the total groups by, from the first on.\n"
             "\n"
             "  kontor totals finance.balances\n"
-            "  kontor totals inventory.stock 12 --as-of 2026-10-31\n"
+            "  kontor totals inventory.on_hand 12 --as-of 2026-10-31\n"
             "\n"
             "  --as-of WHEN  as they stood then: an event's number, a date (its end, UTC) or\n"
             "                2026-10-31T12:00:00Z\n",
             "每个 VALUE 依次对应累计的一个分组字段。\n"
             "\n"
             "  kontor totals finance.balances\n"
-            "  kontor totals inventory.stock 12 --as-of 2026-10-31\n"
+            "  kontor totals inventory.on_hand 12 --as-of 2026-10-31\n"
             "\n"
             "  --as-of 时刻  当时的数据：事件序号、日期（UTC 当日结束时）或\n"
             "                2026-10-31T12:00:00Z\n",

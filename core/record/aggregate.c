@@ -180,6 +180,9 @@ static msgpack_object measured(struct kt_ctx *ctx, const struct aggregate *aggre
                                 digits > KT_DECIMAL_SCALE_MAX ? KT_DECIMAL_SCALE_MAX : digits);
     }
     int least = whole ? 0 : field->min_digits;
+    /* Amounts are stored with the digits of their currency: so are their sums. */
+    if (field->decl->type == KT_MONEY && group->sums[which].scale > least)
+        least = group->sums[which].scale;
     number = kt_decimal_trim(number, least);
     if (number.scale < least)
         number = kt_decimal_round(number, least);
