@@ -8,7 +8,7 @@
 #include "record/words.h"
 
 #define WORD_TITLE_TIMES 3
-/** Words of one record, repeats counted, that are found; a longer text is found by its beginning. */
+/** Words of one record, repeats counted; a longer text is found by its beginning. */
 #define WORD_RECORD_MAX 10000
 
 struct word_of_record {
