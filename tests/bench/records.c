@@ -210,7 +210,7 @@ static void create_order(void *argument, uint64_t number)
     set_values(bench, values);
     /* Twenty orders have the same lot. */
     kt_map_set_text(values, "note",
-                    kt_format(&bench->ctx, "ring twice, lot L%llu",
+                    kt_format(&bench->ctx, "ring twice, lot L%06llu",
                               (unsigned long long)(bench->size + 1) / 20));
     kt_map_set_int(values, "priority", 3);
     end_write(bench, record_create(&bench->ctx, bench->orders, &values->object, RECORD_BY_CLIENT,
@@ -287,7 +287,7 @@ static void find_words(void *argument, uint64_t number)
     begin_read(bench);
     struct kt_map *params = kt_map_new(ctx);
     kt_map_set_text(params, "text",
-                    kt_format(ctx, "L%llu", (unsigned long long)any_order(bench) / 20));
+                    kt_format(ctx, "L%06llu", (unsigned long long)any_order(bench) / 20));
     kt_map_set_int(params, "limit", 20);
     must(record_reply_search(ctx, bench->orders, &params->object) == KT_OK, bench, "words");
 }
