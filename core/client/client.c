@@ -352,6 +352,27 @@ enum client_status client_receive(struct client *client, uint32_t id, struct cli
     return status == CLIENT_OK ? hand_out(client, message, reply) : status;
 }
 
+enum client_status client_poll(struct client *client, struct client_reply *reply, bool *here)
+{
+    *reply = (struct client_reply){.result = {.type = MSGPACK_OBJECT_NIL}};
+    struct inbox_message *message = inbox_take(&client->inbox.replies, 0);
+    struct pollfd look = {.fd = client->fd, .events = POLLIN};
+    enum client_status status = CLIENT_OK;
+    if (!message && client->fd < 0)
+        status = CLIENT_LOST;
+    else if (!message && poll(&look, 1, 0) > 0)
+        status = read_more(client);
+    if (!message)
+        message = inbox_take(&client->inbox.replies, 0);
+    *here = message != NULL;
+    return message ? hand_out(client, message, reply) : status;
+}
+
+int client_fd(const struct client *client)
+{
+    return client->fd;
+}
+
 enum client_status client_call(struct client *client, const char *method,
                                const msgpack_object *params, struct client_reply *reply)
 {

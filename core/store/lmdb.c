@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <lmdb.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,7 @@ struct lmdb_store {
     MDB_env *env;
     MDB_dbi dbi;
     int lock_fd;
+    atomic_ullong puts, put_key_bytes, put_value_bytes;
 };
 
 struct lmdb_txn {
@@ -279,9 +281,13 @@ static enum kt_status lmdb_put(struct store_txn *base, struct store_slice key,
 {
     KT_TRY(check_key(key));
     struct lmdb_txn *txn = (struct lmdb_txn *)base;
+    struct lmdb_store *self = store_of(txn);
     MDB_val at = borrow(key);
     MDB_val content = borrow(value);
-    return settle(txn, "put", mdb_put(txn->txn, store_of(txn)->dbi, &at, &content, 0));
+    atomic_fetch_add_explicit(&self->puts, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&self->put_key_bytes, key.size, memory_order_relaxed);
+    atomic_fetch_add_explicit(&self->put_value_bytes, value.size, memory_order_relaxed);
+    return settle(txn, "put", mdb_put(txn->txn, self->dbi, &at, &content, 0));
 }
 
 static enum kt_status lmdb_del(struct store_txn *base, struct store_slice key)
@@ -393,6 +399,9 @@ static enum kt_status lmdb_stat(struct store_txn *base, struct store_stat *out)
         .used_bytes = (META_PAGES + pages_of(&tree) + pages_of(&free_list)) * tree.ms_psize,
         .map_bytes = environment.me_mapsize,
         .last_txn = environment.me_last_txnid,
+        .puts = atomic_load(&self->puts),
+        .put_key_bytes = atomic_load(&self->put_key_bytes),
+        .put_value_bytes = atomic_load(&self->put_value_bytes),
     };
     return KT_OK;
 }

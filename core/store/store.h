@@ -37,6 +37,8 @@ struct store_stat {
     uint64_t used_bytes;
     uint64_t map_bytes;
     uint64_t last_txn;
+    /** Since the store was opened, also of what was aborted. */
+    uint64_t puts, put_key_bytes, put_value_bytes;
 };
 
 enum store_mode { STORE_READ, STORE_WRITE };

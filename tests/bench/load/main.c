@@ -1,0 +1,334 @@
+/* How much a running server does, and how soon, next to what the machine could do without it.
+ *
+ *     kontor-load --data DIR [--seconds S] [--connections LIST] [--depth D] [--rate R]
+ * [WORKLOAD...]
+ *
+ * DIR is the data folder of a server with parties, products, customers and sales in it (see
+ * tests/bench/load/run). Each workload runs three times with each number of connections; the median
+ * is printed, and its share of a ceiling measured between the runs: for what is read, an echo of
+ * as many bytes with as many connections; for orders, LMDB storing as many bytes in as many keys,
+ * in batches as large as the server's were. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "load.h"
+
+#define RUNS 3
+
+struct bench {
+    const char *data;
+    char socket[200];
+    char echo_socket[220];
+    char password[200];
+    char token[1000]; /* Of the first login: checking a password costs a lot, on purpose. */
+    struct load_options options;
+    unsigned connections[16];
+    size_t connection_count;
+};
+
+/* --- Connections --- */
+
+static struct client *dial(const char *path)
+{
+    struct client *client = client_new(&(struct client_options){.socket_path = path});
+    if (client && client_connect(client) == CLIENT_OK)
+        return client;
+    fprintf(stderr, "load: %s: %s\n", path, client ? client_error(client)->message : "no memory");
+    client_free(client);
+    return NULL;
+}
+
+static struct client *logged_in(struct client *client, enum client_status status,
+                                struct client_reply *reply)
+{
+    if (status != CLIENT_OK)
+        fprintf(stderr, "load: cannot log in: %s\n",
+                reply->error ? reply->error->message : client_error(client)->message);
+    client_reply_free(reply);
+    if (status == CLIENT_OK)
+        return client;
+    client_free(client);
+    return NULL;
+}
+
+static struct client *dial_server(void *argument)
+{
+    const struct bench *bench = argument;
+    struct client_reply reply;
+    struct client *client = dial(bench->socket);
+    return client ? logged_in(client, client_login_token(client, bench->token, &reply), &reply)
+                  : NULL;
+}
+
+static struct client *dial_first(struct bench *bench)
+{
+    struct client_reply reply;
+    struct client *client = dial(bench->socket);
+    if (!client)
+        return NULL;
+    enum client_status status = client_login(client, "admin", bench->password, &reply);
+    for (uint32_t i = 0; status == CLIENT_OK && i < reply.result.via.map.size; i++) {
+        const msgpack_object_kv *pair = &reply.result.via.map.ptr[i];
+        if (pair->key.via.str.size == 5 && memcmp(pair->key.via.str.ptr, "token", 5) == 0)
+            snprintf(bench->token, sizeof(bench->token), "%.*s", (int)pair->val.via.str.size,
+                     pair->val.via.str.ptr);
+    }
+    return logged_in(client, status, &reply);
+}
+
+static struct client *dial_echo(void *argument)
+{
+    const struct bench *bench = argument;
+    return dial(bench->echo_socket);
+}
+
+/* --- The server's own figures --- */
+
+static double figure(const msgpack_object *map, const char *name)
+{
+    for (uint32_t i = 0; map->type == MSGPACK_OBJECT_MAP && i < map->via.map.size; i++) {
+        const msgpack_object_kv *pair = &map->via.map.ptr[i];
+        if (pair->key.via.str.size == strlen(name) &&
+            memcmp(pair->key.via.str.ptr, name, strlen(name)) == 0)
+            return pair->val.type == MSGPACK_OBJECT_POSITIVE_INTEGER ? (double)pair->val.via.u64
+                                                                     : 0;
+    }
+    return 0;
+}
+
+static const char *const counted[] = {"writes", "commits", "store_puts", "store_put_key_bytes",
+                                      "store_put_value_bytes"};
+enum { WRITES, COMMITS, PUTS, KEY_BYTES, VALUE_BYTES, COUNTED };
+
+static bool read_counts(struct client *client, double out[COUNTED])
+{
+    struct client_reply reply;
+    bool good = client_call(client, "system.stats", NULL, &reply) == CLIENT_OK;
+    for (size_t i = 0; good && i < COUNTED; i++)
+        out[i] = figure(&reply.result, counted[i]);
+    client_reply_free(&reply);
+    return good;
+}
+
+static struct load_writes writes_between(const double before[COUNTED], const double after[COUNTED])
+{
+    double difference[COUNTED];
+    for (size_t i = 0; i < COUNTED; i++)
+        difference[i] = after[i] - before[i];
+    if (difference[WRITES] < 1 || difference[COMMITS] < 1 || difference[PUTS] < 1)
+        return (struct load_writes){.puts = 0};
+    return (struct load_writes){.puts = difference[PUTS] / difference[WRITES],
+                                .key_bytes = difference[KEY_BYTES] / difference[PUTS],
+                                .value_bytes = difference[VALUE_BYTES] / difference[PUTS],
+                                .batch = difference[WRITES] / difference[COMMITS]};
+}
+
+/* --- Ceilings --- */
+
+static double echo_ceiling(struct bench *bench, const struct load_requests *requests, size_t bytes)
+{
+    struct load_result *result = calloc(1, sizeof(*result));
+    pid_t process = load_echo_start(bench->echo_socket, bytes);
+    struct load_options options = bench->options;
+    options.rate = 0;
+    bool good = result && process > 0 && load_run(&options, requests, dial_echo, bench, result);
+    double each_second = good ? (double)result->answered / result->seconds : 0;
+    load_echo_stop(process);
+    unlink(bench->echo_socket);
+    free(result);
+    return each_second;
+}
+
+static double store_ceiling(const struct bench *bench, const struct load_writes *writes)
+{
+    char folder[256], file[300];
+    snprintf(folder, sizeof(folder), "%s/load-ceiling", bench->data);
+    double each_second = load_store_ceiling(folder, writes, bench->options.seconds);
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(file, sizeof(file), "%s/%s", folder, i ? "lock.mdb" : "data.mdb");
+        unlink(file);
+    }
+    rmdir(folder);
+    return each_second;
+}
+
+/* Bytes of one answer. */
+static size_t reply_bytes(struct client *client, const struct load_request *request)
+{
+    struct client_reply reply;
+    msgpack_sbuffer packed;
+    msgpack_packer packer;
+    msgpack_sbuffer_init(&packed);
+    msgpack_packer_init(&packer, &packed, msgpack_sbuffer_write);
+    if (client_call(client, request->method, &request->params, &reply) == CLIENT_OK)
+        msgpack_pack_object(&packer, reply.result);
+    size_t size = packed.size;
+    client_reply_free(&reply);
+    msgpack_sbuffer_destroy(&packed);
+    return size;
+}
+
+/* --- One line of the table --- */
+
+struct run {
+    double each_second, ceiling;
+    double p50, p99, p999; /* Milliseconds. */
+    struct load_writes writes;
+    uint64_t refused;
+};
+
+static int compare_runs(const void *a, const void *b)
+{
+    const struct run *left = a, *right = b;
+    return (left->each_second > right->each_second) - (left->each_second < right->each_second);
+}
+
+static bool run_once(struct bench *bench, struct client *client, const char *workload,
+                     const struct load_requests *requests, struct run *out)
+{
+    double before[COUNTED], after[COUNTED];
+    struct load_result *result = calloc(1, sizeof(*result));
+    bool writes = strcmp(workload, "order") == 0;
+    bool good = result && read_counts(client, before) &&
+                load_run(&bench->options, requests, dial_server, bench, result) &&
+                read_counts(client, after);
+    if (good) {
+        *out = (struct run){.each_second = (double)result->answered / result->seconds,
+                            .p50 = (double)histogram_at(&result->latency, 0.5) / 1e6,
+                            .p99 = (double)histogram_at(&result->latency, 0.99) / 1e6,
+                            .p999 = (double)histogram_at(&result->latency, 0.999) / 1e6,
+                            .writes = writes_between(before, after),
+                            .refused = result->refused};
+        if (result->refused)
+            fprintf(stderr, "load: %llu refused: %s\n", (unsigned long long)result->refused,
+                    result->why);
+        out->ceiling = writes ? store_ceiling(bench, &out->writes)
+                              : echo_ceiling(bench, requests, reply_bytes(client, requests->at));
+    }
+    free(result);
+    return good;
+}
+
+static bool measure(struct bench *bench, struct client *client, const char *workload)
+{
+    struct load_requests requests;
+    struct run runs[RUNS];
+    if (!load_prepare(workload, client, &requests))
+        return false;
+    for (size_t i = 0; i < RUNS; i++)
+        if (!run_once(bench, client, workload, &requests, &runs[i]))
+            return false;
+    load_requests_free(&requests);
+    qsort(runs, RUNS, sizeof(runs[0]), compare_runs);
+    const struct run *median = &runs[RUNS / 2];
+    printf("%-7s %5u %4u %9.0f %8.2f %8.2f %8.2f %9.0f %5.0f %%", workload,
+           bench->options.connections, bench->options.depth, median->each_second, median->p50,
+           median->p99, median->p999, median->ceiling,
+           median->ceiling > 0 ? 100 * median->each_second / median->ceiling : 0);
+    if (strcmp(workload, "order") == 0)
+        printf("  %.0f puts of %.0f + %.0f bytes, %.1f to a commit", median->writes.puts,
+               median->writes.key_bytes, median->writes.value_bytes, median->writes.batch);
+    printf("\n");
+    fflush(stdout);
+    return true;
+}
+
+/* --- Options --- */
+
+static bool read_password(struct bench *bench)
+{
+    char path[220];
+    snprintf(bench->socket, sizeof(bench->socket), "%s/kontor.sock", bench->data);
+    snprintf(bench->echo_socket, sizeof(bench->echo_socket), "%s/load-echo.sock", bench->data);
+    snprintf(path, sizeof(path), "%s/admin-password", bench->data);
+    FILE *file = fopen(path, "r");
+    bool good = file && fgets(bench->password, sizeof(bench->password), file);
+    if (file)
+        fclose(file);
+    bench->password[strcspn(bench->password, "\r\n")] = '\0';
+    if (!good)
+        fprintf(stderr, "load: no password of the administrator in %s\n", bench->data);
+    return good;
+}
+
+static void read_list(struct bench *bench, const char *text)
+{
+    bench->connection_count = 0;
+    while (*text && bench->connection_count < 16) {
+        char *end;
+        unsigned long count = strtoul(text, &end, 10);
+        if (end == text || count == 0 || count > 4000)
+            break;
+        bench->connections[bench->connection_count++] = (unsigned)count;
+        text = *end == ',' ? end + 1 : end;
+    }
+}
+
+static bool read_options(int argc, char **argv, struct bench *bench)
+{
+    static const struct option options[] = {
+        {"data", required_argument, NULL, 'd'},  {"seconds", required_argument, NULL, 's'},
+        {"depth", required_argument, NULL, 'p'}, {"connections", required_argument, NULL, 'c'},
+        {"rate", required_argument, NULL, 'r'},  {NULL, 0, NULL, 0}};
+    for (int word; (word = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        if (word == 'd')
+            bench->data = optarg;
+        else if (word == 's')
+            bench->options.seconds = strtod(optarg, NULL);
+        else if (word == 'p')
+            bench->options.depth = (unsigned)strtoul(optarg, NULL, 10);
+        else if (word == 'c')
+            read_list(bench, optarg);
+        else if (word == 'r')
+            bench->options.rate = strtod(optarg, NULL);
+        else
+            return false;
+    }
+    return bench->data && strlen(bench->data) < 100 && bench->options.seconds > 0 &&
+           bench->options.depth > 0 && bench->options.depth <= 64 && bench->options.rate >= 0 &&
+           bench->connection_count > 0;
+}
+
+static bool is_workload(const char *name)
+{
+    for (size_t i = 0; load_workloads[i]; i++)
+        if (strcmp(load_workloads[i], name) == 0)
+            return true;
+    return false;
+}
+
+static bool measure_all(struct bench *bench, const char *const *workloads)
+{
+    struct client *client = dial_first(bench);
+    bool good = client != NULL;
+    printf("what     conn. depth  a second   p50 ms   p99 ms p99.9 ms   ceiling  share\n");
+    for (size_t w = 0; good && workloads[w]; w++)
+        for (size_t c = 0; good && c < bench->connection_count; c++) {
+            bench->options.connections = bench->connections[c];
+            good = measure(bench, client, workloads[w]);
+        }
+    client_free(client);
+    return good;
+}
+
+int main(int argc, char **argv)
+{
+    static struct bench bench = {.options = {.depth = 1, .seconds = 3},
+                                 .connections = {1, 16, 64, 256},
+                                 .connection_count = 4};
+    bool good = read_options(argc, argv, &bench);
+    for (int i = optind; i < argc; i++)
+        good = good && is_workload(argv[i]);
+    if (!good) {
+        fprintf(stderr, "usage: kontor-load --data DIR [--seconds S] [--connections 1,16,64,256]\n"
+                        "                   [--depth D] [--rate R] [ping|get|search|order...]\n");
+        return 2;
+    }
+    return read_password(&bench) &&
+                   measure_all(&bench,
+                               optind < argc ? (const char *const *)&argv[optind] : load_workloads)
+               ? 0
+               : 1;
+}
