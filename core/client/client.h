@@ -101,8 +101,8 @@ enum client_status client_send(struct client *client, const char *method,
 /** The reply of request `id`, or with id 0 the first that comes. CLIENT_INVALID when there is
  *  nothing to wait for. */
 enum client_status client_receive(struct client *client, uint32_t id, struct client_reply *reply);
-/** Any reply that is here already; without one *here is false and `reply` is empty. Never waits: with
- *  client_fd one thread serves many clients. */
+/** Any reply that is here already; without one *here is false and `reply` is empty. Never waits:
+ *  with client_fd one thread serves many clients. */
 enum client_status client_poll(struct client *client, struct client_reply *reply, bool *here);
 /** The socket, to wait for until it can be read; -1 when there is none. It stays the client's. */
 int client_fd(const struct client *client);

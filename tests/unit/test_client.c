@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <cmocka.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -350,6 +351,35 @@ static void test_pipelining(void **state)
     assert_int_equal(CLIENT_OK, client_receive(pair.client, 0, &reply));
     assert_text("b", &reply.result);
     client_reply_free(&reply);
+    assert_int_equal(0, client_in_flight(pair.client));
+    finish(&pair);
+}
+
+/* One thread looks after a connection without ever being held up by it. */
+static void test_polling(void **state)
+{
+    (void)state;
+    struct pair pair;
+    struct client_reply reply;
+    static const char *const methods[] = {"a", "b", "c"};
+    bool here;
+    start(&pair, answer_backwards, NULL);
+    assert_int_equal(CLIENT_OK, client_poll(pair.client, &reply, &here));
+    assert_false(here);
+    for (int i = 0; i < 3; i++) {
+        uint32_t id;
+        assert_int_equal(CLIENT_OK, client_send(pair.client, methods[i], NULL, &id));
+    }
+    for (int i = 2; i >= 0;) {
+        struct pollfd wait = {.fd = client_fd(pair.client), .events = POLLIN};
+        assert_int_equal(CLIENT_OK, client_poll(pair.client, &reply, &here));
+        if (!here) {
+            assert_int_equal(1, poll(&wait, 1, 10000));
+            continue;
+        }
+        assert_text(methods[i--], &reply.result);
+        client_reply_free(&reply);
+    }
     assert_int_equal(0, client_in_flight(pair.client));
     finish(&pair);
 }
@@ -703,6 +733,7 @@ int main(void)
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_params_that_cannot_be_sent),
         cmocka_unit_test(test_pipelining),
+        cmocka_unit_test(test_polling),
         cmocka_unit_test(test_full_pipes_do_not_block_each_other),
         cmocka_unit_test(test_reply_in_pieces),
         cmocka_unit_test(test_events_wait_while_a_reply_is_awaited),

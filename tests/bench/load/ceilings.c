@@ -165,7 +165,7 @@ static bool store_batch(MDB_env *env, MDB_dbi dbi, const struct load_writes *wri
 
 double load_store_ceiling(const char *folder, const struct load_writes *writes, double seconds)
 {
-    MDB_env *env;
+    MDB_env *env = NULL;
     MDB_txn *txn;
     MDB_dbi dbi;
     uint64_t random = 7, batches = 0;
@@ -179,6 +179,7 @@ double load_store_ceiling(const char *folder, const struct load_writes *writes, 
         batches++;
     }
     double took = seconds_now() - began;
-    mdb_env_close(env);
+    if (env)
+        mdb_env_close(env);
     return good ? (double)batches * (writes->batch < 1 ? 1 : writes->batch) / took : 0;
 }

@@ -69,14 +69,10 @@ static bool unpack(msgpack_zone *memory, const msgpack_sbuffer *packed, msgpack_
     return msgpack_unpack(copy, packed->size, &offset, memory, out) == MSGPACK_UNPACK_SUCCESS;
 }
 
-/* Ids of up to IDS_MAX records. */
-static bool find_ids(struct client *client, const char *entity, struct ids *out)
+static bool pack_search_of(msgpack_zone *memory, const char *entity, msgpack_object *out)
 {
     msgpack_sbuffer packed;
     msgpack_packer packer;
-    msgpack_object params;
-    msgpack_zone memory;
-    struct client_reply reply;
     msgpack_sbuffer_init(&packed);
     msgpack_packer_init(&packer, &packed, msgpack_sbuffer_write);
     msgpack_pack_map(&packer, 3);
@@ -84,20 +80,27 @@ static bool find_ids(struct client *client, const char *entity, struct ids *out)
     pack_id(&packer, "limit", IDS_MAX);
     pack_text(&packer, "fields");
     msgpack_pack_array(&packer, 0);
-    bool done = msgpack_zone_init(&memory, 8192) && unpack(&memory, &packed, &params) &&
-                client_call(client, "record.search", &params, &reply) == CLIENT_OK;
-    if (!done) {
-        fprintf(stderr, "load: cannot search %s\n", entity);
-        return false;
-    }
-    const msgpack_object *records = member(&reply.result, "records");
-    for (out->count = 0; records && out->count < records->via.array.size; out->count++)
-        out->at[out->count] = member(&records->via.array.ptr[out->count], "id")->via.u64;
-    client_reply_free(&reply);
-    msgpack_zone_destroy(&memory);
+    bool good = unpack(memory, &packed, out);
     msgpack_sbuffer_destroy(&packed);
+    return good;
+}
+
+/* Ids of up to IDS_MAX records. */
+static bool find_ids(struct client *client, msgpack_zone *memory, const char *entity,
+                     struct ids *out)
+{
+    msgpack_object params;
+    struct client_reply reply;
+    if (!pack_search_of(memory, entity, &params))
+        return false;
+    if (client_call(client, "record.search", &params, &reply) == CLIENT_OK) {
+        const msgpack_object *records = member(&reply.result, "records");
+        for (; records && out->count < records->via.array.size; out->count++)
+            out->at[out->count] = member(&records->via.array.ptr[out->count], "id")->via.u64;
+    }
+    client_reply_free(&reply);
     if (out->count == 0)
-        fprintf(stderr, "load: there is no %s: import some first\n", entity);
+        fprintf(stderr, "load: no %s is found: import some first\n", entity);
     return out->count > 0;
 }
 
@@ -209,8 +212,8 @@ bool load_prepare(const char *workload, struct client *client, struct load_reque
                                   .memory = msgpack_zone_new(1u << 20)};
     bool done = maker && out->at && out->memory &&
                 (strcmp(workload, "ping") == 0 ||
-                 (find_ids(client, "products.product", &maker->products) &&
-                  find_ids(client, "customers.customer", &maker->customers))) &&
+                 (find_ids(client, out->memory, "products.product", &maker->products) &&
+                  find_ids(client, out->memory, "customers.customer", &maker->customers))) &&
                 make(workload, maker, out);
     free(maker);
     return done;
