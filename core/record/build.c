@@ -109,17 +109,8 @@ static enum kt_status enter(struct build *build, uint64_t id, struct store_slice
 static enum kt_status enter_in_scratch(struct build *build, uint64_t id, struct store_slice bytes)
 {
     struct kt_ctx *ctx = build->ctx;
-    msgpack_zone *arena = ctx->arena;
-    size_t used = ctx->arena_used;
-    ctx->arena = build->scratch;
-    enum kt_status status = enter(build, id, bytes);
-    ctx->arena = arena;
-    if (status == KT_OK)
-        ctx->arena_used = used;
-    else
-        context_error_keep(ctx);
-    msgpack_zone_clear(build->scratch);
-    return status;
+    struct context_aside aside = context_aside_begin(ctx, build->scratch);
+    return context_aside_end(ctx, &aside, enter(build, id, bytes));
 }
 
 void build_key_after(struct key *key, struct store_slice found)

@@ -113,6 +113,31 @@ void context_forgive(struct kt_ctx *ctx);
 /** Copy the error's texts and details into the present arena: those made in another one are about
  * to go. */
 void context_error_keep(struct kt_ctx *ctx);
+
+/** Work on one record of many, in memory that is emptied after it: begin, work, end. */
+struct context_aside {
+    msgpack_zone *arena;
+    msgpack_zone *scratch;
+    size_t used;
+};
+static inline struct context_aside context_aside_begin(struct kt_ctx *ctx, msgpack_zone *scratch)
+{
+    struct context_aside aside = {ctx->arena, scratch, ctx->arena_used};
+    ctx->arena = scratch;
+    return aside;
+}
+/** Gives `status` back; the error of a failure is kept. */
+static inline enum kt_status
+context_aside_end(struct kt_ctx *ctx, const struct context_aside *aside, enum kt_status status)
+{
+    ctx->arena = aside->arena;
+    if (status == KT_OK)
+        ctx->arena_used = aside->used;
+    else
+        context_error_keep(ctx);
+    msgpack_zone_clear(aside->scratch);
+    return status;
+}
 /** A part of a request that may fail without the rest: a transaction within the request's. What
  *  context_try_end is told decides whether it stays; what a failed part counted is taken back, its
  *  error stays for the caller to read (and to forgive). */

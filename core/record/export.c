@@ -67,19 +67,11 @@ static enum kt_status add_record(struct kt_ctx *ctx, void *argument, uint64_t id
                                  struct store_slice bytes)
 {
     struct export *export = argument;
-    msgpack_zone *arena = ctx->arena;
-    size_t used = ctx->arena_used;
     (void)id;
     export->records++;
     export->cells.number++;
-    ctx->arena = export->scratch;
-    enum kt_status status = write_record(ctx, export, bytes);
-    ctx->arena = arena;
-    if (status == KT_OK)
-        ctx->arena_used = used;
-    else
-        context_error_keep(ctx);
-    msgpack_zone_clear(export->scratch);
+    struct context_aside aside = context_aside_begin(ctx, export->scratch);
+    enum kt_status status = context_aside_end(ctx, &aside, write_record(ctx, export, bytes));
     export->query->enough = ctx->reply.size >= KT_LIMIT_EXPORT_BYTES;
     return status;
 }

@@ -159,20 +159,12 @@ static enum kt_status migrate_in_scratch(const struct pass *pass, msgpack_zone *
                                          uint64_t id, struct store_slice bytes)
 {
     struct kt_ctx *ctx = pass->ctx;
-    msgpack_zone *arena = ctx->arena;
-    size_t used = ctx->arena_used;
     unsigned events = ctx->event_count;
-    ctx->arena = scratch;
+    struct context_aside aside = context_aside_begin(ctx, scratch);
     ctx->event_count = 0;
     enum kt_status status = migrate_bytes(pass, id, bytes);
     ctx->event_count = events;
-    ctx->arena = arena;
-    if (status == KT_OK)
-        ctx->arena_used = used;
-    else
-        context_error_keep(ctx);
-    msgpack_zone_clear(scratch);
-    return status;
+    return context_aside_end(ctx, &aside, status);
 }
 
 /* --- All of them --- */

@@ -40,21 +40,13 @@ static enum kt_status check(struct walk *walk, struct store_slice bytes, bool *m
         return KT_OK;
     if ((walk->query->root.child_count == 0 || walk->query->plan.implied) && !rank)
         return KT_OK;
-    msgpack_zone *arena = ctx->arena;
-    size_t used = ctx->arena_used;
-    ctx->arena = walk->scratch;
+    struct context_aside aside = context_aside_begin(ctx, walk->scratch);
     enum kt_status status = context_unpack(ctx, bytes.at, bytes.size, false, &record);
     if (status == KT_OK)
         status = query_matches(ctx, &walk->query->root, &record, matches);
     if (status == KT_OK && *matches && rank)
         status = query_rank(ctx, walk->query, &record, rank);
-    ctx->arena = arena;
-    if (status == KT_OK)
-        ctx->arena_used = used;
-    else
-        context_error_keep(ctx);
-    msgpack_zone_clear(walk->scratch);
-    return status;
+    return context_aside_end(ctx, &aside, status);
 }
 
 static enum kt_status load(struct walk *walk, uint64_t id, struct store_slice *out)

@@ -30,25 +30,17 @@ static bool comes_behind(const struct word_hit *hit, const struct word_hit *edge
 static enum kt_status look_at(struct kt_ctx *ctx, struct record_query *query, uint64_t id,
                               msgpack_zone *scratch, struct store_slice *bytes, bool *matches)
 {
-    msgpack_zone *arena = ctx->arena;
-    size_t used = ctx->arena_used;
     msgpack_object record;
     *matches = false;
     KT_TRY(record_bytes(ctx, query->entity, id, bytes));
     query->looked++;
     if (!query_sees(query, *bytes))
         return KT_OK;
-    ctx->arena = scratch;
+    struct context_aside aside = context_aside_begin(ctx, scratch);
     enum kt_status status = context_unpack(ctx, bytes->at, bytes->size, false, &record);
     if (status == KT_OK)
         status = query_matches(ctx, &query->root, &record, matches);
-    ctx->arena = arena;
-    if (status == KT_OK)
-        ctx->arena_used = used;
-    else
-        context_error_keep(ctx);
-    msgpack_zone_clear(scratch);
-    return status;
+    return context_aside_end(ctx, &aside, status);
 }
 
 /* --- As of a moment --- */

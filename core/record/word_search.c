@@ -220,15 +220,14 @@ static enum kt_status keep_those_with(struct kt_ctx *ctx, const struct word_quer
                                       size_t number, struct word_hits *hits)
 {
     size_t kept = 0;
-    msgpack_zone *arena = ctx->arena, *scratch = msgpack_zone_new(16384);
-    size_t used = ctx->arena_used;
+    msgpack_zone *scratch = msgpack_zone_new(16384);
     enum kt_status status = KT_OK;
     if (!scratch)
         abort();
     for (size_t i = 0; i < hits->count && status == KT_OK; i++) {
         const msgpack_object *record;
         struct words_of_record words;
-        ctx->arena = scratch;
+        struct context_aside aside = context_aside_begin(ctx, scratch);
         status = record_load(ctx, query->entity, hits->at[i].id, &record);
         if (status == KT_OK) {
             words_of_record(ctx, query->entity, record, &words);
@@ -237,12 +236,7 @@ static enum kt_status keep_those_with(struct kt_ctx *ctx, const struct word_quer
             hits->at[kept].points += points * query->rarity[number];
             kept += points > 0;
         }
-        ctx->arena = arena;
-        if (status == KT_OK)
-            ctx->arena_used = used;
-        else
-            context_error_keep(ctx);
-        msgpack_zone_clear(scratch);
+        status = context_aside_end(ctx, &aside, status);
     }
     msgpack_zone_free(scratch);
     hits->count = kept;
