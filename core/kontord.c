@@ -459,7 +459,7 @@ static bool open_all(struct kontord *self, const struct settings *settings)
         .readers = settings->readers,
         .unsafe_no_sync = settings->no_sync,
     };
-    const struct rpc_options rpc = {
+    struct rpc_options rpc = {
         .listen = strcmp(values[SET_LISTEN], "none") == 0 ? NULL : values[SET_LISTEN],
         .socket = values[SET_SOCKET],
     };
@@ -467,6 +467,7 @@ static bool open_all(struct kontord *self, const struct settings *settings)
         complain("%s", why);
         return false;
     }
+    rpc.traffic = engine_traffic(self->engine);
     self->base = event_base_new();
     if (!self->base || !watch_signals(self)) {
         complain("out of memory or file descriptors");

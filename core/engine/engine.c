@@ -230,6 +230,11 @@ void engine_stop(struct engine *engine)
     engine->door_started = engine->writer_started = false;
 }
 
+struct engine_traffic *engine_traffic(struct engine *engine)
+{
+    return &engine->traffic;
+}
+
 static bool starts_with(const char *text, size_t length, const char *prefix)
 {
     return length >= strlen(prefix) && memcmp(text, prefix, strlen(prefix)) == 0;

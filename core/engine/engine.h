@@ -8,6 +8,7 @@
 #pragma once
 
 #include <msgpack.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,6 +23,15 @@ struct engine_options {
     unsigned readers;        /**< Reader threads; 0: one per processor, at most 8. */
     uint64_t map_size_bytes; /**< 0: the store's default. */
     bool unsafe_no_sync;     /**< Tests only. */
+};
+
+/** What rpc/ sees of its clients, for system.stats. One thread writes it, any reads. */
+struct engine_traffic {
+    atomic_ullong open;     /**< Connections now, also those that end. */
+    atomic_ullong accepted; /**< All that were ever let in, */
+    atomic_ullong refused;  /**< turned away at once, */
+    atomic_ullong dropped;  /**< cut off by the server. */
+    atomic_ullong received_bytes, sent_bytes;
 };
 
 /** Who is at the other end of a connection. Written only by auth.* methods, which rpc/ runs alone
@@ -53,6 +63,8 @@ enum kt_status engine_open(const struct engine_options *options, struct engine *
                            size_t why_size);
 /** Start threads. */
 enum kt_status engine_start(struct engine *engine);
+/** For the server in front of this engine to fill. */
+struct engine_traffic *engine_traffic(struct engine *engine);
 /** Queue a request; it always ends in done(), with error `busy` when the queue is full. */
 void engine_submit(struct engine *engine, struct engine_request *request);
 /** Must this method run alone on its connection? (auth.*) */

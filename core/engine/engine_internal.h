@@ -38,6 +38,7 @@ struct engine {
 
     atomic_ullong last_request;
     struct engine_stats stats;
+    struct engine_traffic traffic;
 };
 
 /** The context of engine threads: what methods of engine/ need beyond the public one. */

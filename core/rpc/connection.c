@@ -96,6 +96,7 @@ void connection_open(struct connections *all, evutil_socket_t fd, const char *pe
     struct connection *c = calloc(1, sizeof *c);
     if (!c) {
         report_connection(&all->report, "refused", peer, "out of memory");
+        traffic_add(&all->traffic->refused, 1);
         evutil_closesocket(fd);
         return;
     }
@@ -107,6 +108,8 @@ void connection_open(struct connections *all, evutil_socket_t fd, const char *pe
         c->next->previous = c;
     all->first = c;
     all->count++;
+    traffic_add(&all->traffic->accepted, 1);
+    atomic_store_explicit(&all->traffic->open, all->count, memory_order_relaxed);
     c->readable = event_new(all->base, fd, EV_READ | EV_PERSIST, on_readable, c);
     c->writable = event_new(all->base, fd, EV_WRITE, on_writable, c);
     c->timer = evtimer_new(all->base, on_timer, c);
@@ -128,6 +131,7 @@ static void unlink_and_free(struct connection *c)
     else
         all->first = c->next;
     all->count--;
+    atomic_store_explicit(&all->traffic->open, all->count, memory_order_relaxed);
     free(c);
     if (all->count == 0 && all->is_ending)
         all->ended(all->ended_argument);
@@ -194,6 +198,7 @@ static void drop(struct connection *c, const char *reason)
     if (c->state == CONNECTION_GONE)
         return;
     report_connection(&c->all->report, "dropped", c->peer, reason);
+    traffic_add(&c->all->traffic->dropped, 1);
     hang_up(c);
 }
 
@@ -238,7 +243,10 @@ static void flush(struct connection *c)
 {
     if (evbuffer_get_length(c->output) == 0 || event_pending(c->writable, EV_WRITE, NULL))
         return;
-    if (evbuffer_write(c->output, c->fd) < 0 && errno != EAGAIN && errno != EINTR) {
+    int sent = evbuffer_write(c->output, c->fd);
+    if (sent > 0)
+        traffic_add(&c->all->traffic->sent_bytes, (unsigned)sent);
+    if (sent < 0 && errno != EAGAIN && errno != EINTR) {
         hang_up(c); /* The client left without waiting for its replies. */
         return;
     }
@@ -264,6 +272,7 @@ static void cut_off(struct connection *c, enum kt_status status, const char *mes
                     const char *message_zh)
 {
     report_connection(&c->all->report, "dropped", c->peer, message);
+    traffic_add(&c->all->traffic->dropped, 1);
     send_error(c, frame_msgid(input_bytes(&c->input), c->input.size), status, message, message_zh);
     if (c->state == CONNECTION_GONE)
         return;
@@ -366,6 +375,7 @@ static void receive(struct connection *c)
     }
     ssize_t got = recv(c->fd, into, room, 0);
     if (got > 0) {
+        traffic_add(&c->all->traffic->received_bytes, (size_t)got);
         input_add(&c->input, (size_t)got);
     } else if (got == 0) {
         c->hung_up = true; /* Perhaps only this way: it may still want its replies. */

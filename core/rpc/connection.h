@@ -21,6 +21,7 @@ struct connection;
 struct connections {
     struct event_base *base;
     struct engine *engine;
+    struct engine_traffic *traffic; /**< Never NULL. */
     unsigned frame_timeout_s;
     unsigned unread_timeout_s;
     /** Called when the last connection has gone after connections_end. May not free anything. */
@@ -35,6 +36,11 @@ struct connections {
 };
 
 /** The fields above `returns` are filled already. False without memory or descriptors. */
+static inline void traffic_add(atomic_ullong *counter, unsigned long long more)
+{
+    atomic_fetch_add_explicit(counter, more, memory_order_relaxed);
+}
+
 bool connections_init(struct connections *all);
 /** Needs an engine that holds no call any more. */
 void connections_deinit(struct connections *all);

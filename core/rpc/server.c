@@ -22,6 +22,7 @@
 
 struct rpc_server {
     struct connections connections;
+    struct engine_traffic uncounted;
     struct evconnlistener *tcp; /* NULL: none. */
     struct evconnlistener *local;
     struct listening tcp_socket;
@@ -51,6 +52,7 @@ enum kt_status rpc_server_new(struct event_base *base, struct engine *engine,
         server->connections = (struct connections){
             .base = base,
             .engine = engine,
+            .traffic = options->traffic ? options->traffic : &server->uncounted,
             .frame_timeout_s = frame_s ? frame_s : FRAME_TIMEOUT_S,
             .unread_timeout_s = unread_s ? unread_s : UNREAD_TIMEOUT_S,
             .ended = on_ended,
@@ -175,6 +177,7 @@ static void turn_away(struct rpc_server *server, evutil_socket_t fd, const char 
 {
     msgpack_sbuffer reply;
     report_connection(&server->connections.report, "refused", peer, "too many connections");
+    traffic_add(&server->connections.traffic->refused, 1);
     msgpack_sbuffer_init(&reply);
     engine_pack_error(&reply, 0, KT_BUSY, NULL, "too many connections: try again later",
                       "连接数过多：请稍后再试");
