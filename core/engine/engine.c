@@ -169,12 +169,13 @@ enum kt_status engine_open(const struct engine_options *options, struct engine *
     struct engine *engine = calloc(1, sizeof(*engine));
     if (!engine)
         return say(why, why_size, "out of memory");
+    engine->limits = *options->limits;
     engine->reader_count = reader_count(options->readers);
     engine->stats.started_us = clock_monotonic_us();
     pthread_mutex_init(&engine->registry_lock, NULL);
-    queue_init(&engine->reads);
-    queue_init(&engine->writes);
-    queue_init(&engine->logins);
+    queue_init(&engine->reads, engine->limits.queue);
+    queue_init(&engine->writes, engine->limits.queue);
+    queue_init(&engine->logins, engine->limits.queue);
     enum kt_status status = open_parts(engine, options, why, why_size);
     if (status != KT_OK) {
         engine_close(engine);

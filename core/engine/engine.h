@@ -13,16 +13,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/limits.h"
 #include "kontor/status.h"
 
 struct engine;
 
 struct engine_options {
-    const char *folder;      /**< Data folder. */
-    const char *plugins;     /**< Folder of NAME/NAME.so. */
-    unsigned readers;        /**< Reader threads; 0: one per processor, at most 8. */
-    uint64_t map_size_bytes; /**< 0: the store's default. */
-    bool unsafe_no_sync;     /**< Tests only. */
+    const char *folder;          /**< Data folder. */
+    const char *plugins;         /**< Folder of NAME/NAME.so. */
+    unsigned readers;            /**< Reader threads; 0: one per processor, at most 8. */
+    uint64_t map_size_bytes;     /**< 0: the store's default. */
+    bool unsafe_no_sync;         /**< Tests only. */
+    const struct limits *limits; /**< Copied. */
 };
 
 /** What rpc/ sees of its clients, for system.stats. One thread writes it, any reads. */

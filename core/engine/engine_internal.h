@@ -23,6 +23,7 @@ struct engine_stats {
 };
 
 struct engine {
+    struct limits limits;
     struct store *store;
     struct plugin_catalog *catalog; /**< As at start; the registry has the one in force. */
     pthread_mutex_t registry_lock;

@@ -2,12 +2,11 @@
 #include <time.h>
 
 #include "engine/queue.h"
-#include "kontor/limits.h"
 
-void queue_init(struct engine_queue *queue)
+void queue_init(struct engine_queue *queue, size_t most)
 {
     pthread_condattr_t attributes;
-    *queue = (struct engine_queue){.last = &queue->first};
+    *queue = (struct engine_queue){.last = &queue->first, .most = most};
     pthread_mutex_init(&queue->lock, NULL);
     /* Not the wall clock: setting that must not make anyone sleep for an hour. */
     pthread_condattr_init(&attributes);
@@ -25,7 +24,7 @@ void queue_deinit(struct engine_queue *queue)
 bool queue_add(struct engine_queue *queue, struct engine_request *request)
 {
     pthread_mutex_lock(&queue->lock);
-    bool taken = !queue->closed && queue->count < KT_LIMIT_QUEUE;
+    bool taken = !queue->closed && queue->count < queue->most;
     if (taken) {
         request->next = NULL;
         *queue->last = request;

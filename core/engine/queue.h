@@ -1,4 +1,4 @@
-/** A queue of requests between threads. Private to engine/. Bounded by KT_LIMIT_QUEUE. */
+/** A queue of requests between threads. Private to engine/. Bounded. */
 #pragma once
 
 #include <pthread.h>
@@ -11,10 +11,11 @@ struct engine_queue {
     struct engine_request *first;
     struct engine_request **last;
     unsigned count;
+    size_t most;
     bool closed; /**< Nothing more comes; who waits is sent home. */
 };
 
-void queue_init(struct engine_queue *queue);
+void queue_init(struct engine_queue *queue, size_t most);
 void queue_deinit(struct engine_queue *queue);
 /** False when the queue is full or closed. */
 bool queue_add(struct engine_queue *queue, struct engine_request *request);

@@ -101,6 +101,7 @@ void connection_open(struct connections *all, evutil_socket_t fd, const char *pe
         return;
     }
     c->all = all;
+    c->scan.most = all->limits.message_bytes;
     c->fd = fd;
     snprintf(c->peer, sizeof c->peer, "%s", peer);
     c->next = all->first;
@@ -251,8 +252,8 @@ static void flush(struct connection *c)
         return;
     }
     size_t unsent = evbuffer_get_length(c->output);
-    struct timeval timeout = {.tv_sec = (time_t)c->all->unread_timeout_s};
-    if (unsent > KT_LIMIT_OUTPUT_BYTES)
+    struct timeval timeout = {.tv_sec = (time_t)c->all->limits.unread_seconds};
+    if (unsent > c->all->limits.unread_bytes)
         drop(c, "too many unread replies");
     else if (unsent > 0 && event_add(c->writable, &timeout) != 0)
         drop(c, "out of memory");
@@ -263,7 +264,7 @@ static void flush(struct connection *c)
 static void forget_message(struct connection *c)
 {
     input_take(&c->input, c->scan.size);
-    c->scan = (struct frame_scan){0};
+    c->scan = (struct frame_scan){.most = c->all->limits.message_bytes};
     evtimer_del(c->timer);
 }
 
@@ -282,8 +283,7 @@ static void cut_off(struct connection *c, enum kt_status status, const char *mes
     forget_message(c);
 }
 
-static_assert(KT_LIMIT_MESSAGE_BYTES == 4194304 && KT_LIMIT_MESSAGE_DEPTH == 32 &&
-                  KT_LIMIT_MESSAGE_ELEMENTS == 400000u,
+static_assert(KT_LIMIT_MESSAGE_DEPTH == 32 && KT_LIMIT_MESSAGE_ELEMENTS == 400000u,
               "the messages below name the limits");
 
 static const struct refusal {
@@ -293,13 +293,25 @@ static const struct refusal {
 } refusals[] = {
     [FRAME_MALFORMED] = {KT_INVALID, "the bytes are not msgpack: send msgpack-RPC messages",
                          "收到的字节不是 msgpack：请发送 msgpack-RPC 消息"},
-    [FRAME_TOO_LARGE] = {KT_TOO_LARGE, "the message is larger than 4 MiB: split it",
-                         "消息超过 4 MiB：请拆分"},
     [FRAME_TOO_DEEP] = {KT_TOO_LARGE, "the message nests deeper than 32 levels: flatten it",
                         "消息嵌套超过 32 层：请减少层数"},
     [FRAME_TOO_MANY] = {KT_TOO_LARGE, "the message has more than 400000 values: split it",
                         "消息超过 400000 个值：请拆分"},
 };
+
+static void refuse_message(struct connection *c, enum frame_state state)
+{
+    char message[64];
+    char message_zh[64];
+    size_t most = c->all->limits.message_bytes;
+    if (state != FRAME_TOO_LARGE) {
+        cut_off(c, refusals[state].status, refusals[state].message, refusals[state].message_zh);
+        return;
+    }
+    snprintf(message, sizeof message, "the message is larger than %zu bytes: split it", most);
+    snprintf(message_zh, sizeof message_zh, "消息超过 %zu 字节：请拆分", most);
+    cut_off(c, KT_TOO_LARGE, message, message_zh);
+}
 
 static bool submit(struct connection *c, const struct frame_parts *parts)
 {
@@ -346,7 +358,8 @@ static bool handle_message(struct connection *c)
 static bool may_submit(const struct connection *c)
 {
     return (c->state == CONNECTION_OPEN || c->state == CONNECTION_ENDING) && !c->is_alone &&
-           c->in_flight < KT_LIMIT_IN_FLIGHT && evbuffer_get_length(c->output) < OUTPUT_PAUSE_BYTES;
+           c->in_flight < c->all->limits.in_flight &&
+           evbuffer_get_length(c->output) < OUTPUT_PAUSE_BYTES;
 }
 
 /* True when every whole message has been given away, so that reading more makes sense. */
@@ -357,7 +370,7 @@ static bool submit_messages(struct connection *c)
         if (state == FRAME_MORE)
             return true;
         if (state != FRAME_WHOLE)
-            cut_off(c, refusals[state].status, refusals[state].message, refusals[state].message_zh);
+            refuse_message(c, state);
         else if (!handle_message(c))
             return false;
     }
@@ -419,7 +432,7 @@ static bool may_read(const struct connection *c, bool is_hungry)
 
 static void watch(struct connection *c, bool is_hungry)
 {
-    struct timeval timeout = {.tv_sec = (time_t)c->all->frame_timeout_s};
+    struct timeval timeout = {.tv_sec = (time_t)c->all->limits.message_seconds};
     int failed = 0;
     if (!may_read(c, is_hungry))
         event_del(c->readable);

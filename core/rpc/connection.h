@@ -22,8 +22,7 @@ struct connections {
     struct event_base *base;
     struct engine *engine;
     struct engine_traffic *traffic; /**< Never NULL. */
-    unsigned frame_timeout_s;
-    unsigned unread_timeout_s;
+    struct limits limits;
     /** Called when the last connection has gone after connections_end. May not free anything. */
     void (*ended)(void *argument);
     void *ended_argument;
@@ -35,12 +34,12 @@ struct connections {
     struct report report;
 };
 
-/** The fields above `returns` are filled already. False without memory or descriptors. */
 static inline void traffic_add(atomic_ullong *counter, unsigned long long more)
 {
     atomic_fetch_add_explicit(counter, more, memory_order_relaxed);
 }
 
+/** The fields above `returns` are filled already. False without memory or descriptors. */
 bool connections_init(struct connections *all);
 /** Needs an engine that holds no call any more. */
 void connections_deinit(struct connections *all);

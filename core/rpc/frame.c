@@ -126,6 +126,7 @@ static void begin_value(struct frame_scan *scan, unsigned char first)
 
 enum frame_state frame_scan(struct frame_scan *scan, const char *message, size_t size)
 {
+    size_t most = scan->most ? scan->most : KT_LIMIT_MESSAGE_BYTES;
     while (scan->state == FRAME_MORE && scan->size < size) {
         unsigned char byte = (unsigned char)message[scan->size];
         if (scan->skip > 0) {
@@ -146,8 +147,7 @@ enum frame_state frame_scan(struct frame_scan *scan, const char *message, size_t
         }
         /* Each value still owed takes at least its first byte. */
         uint64_t owed = (uint64_t)scan->promised + 1 - scan->begun;
-        if (scan->state == FRAME_MORE &&
-            scan->size + scan->skip + scan->length_bytes + owed > KT_LIMIT_MESSAGE_BYTES)
+        if (scan->state == FRAME_MORE && scan->size + scan->skip + scan->length_bytes + owed > most)
             scan->state = FRAME_TOO_LARGE;
     }
     return scan->state;

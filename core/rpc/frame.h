@@ -16,13 +16,15 @@ enum frame_state {
     FRAME_MORE,      /**< Fine so far; more must come. */
     FRAME_WHOLE,     /**< `scan->size` bytes are one message. */
     FRAME_MALFORMED, /**< Holds the one byte that msgpack never uses. */
-    FRAME_TOO_LARGE, /**< Passes, or is bound to pass, KT_LIMIT_MESSAGE_BYTES. */
+    FRAME_TOO_LARGE, /**< Passes, or is bound to pass, `scan->most`. */
     FRAME_TOO_DEEP,  /**< KT_LIMIT_MESSAGE_DEPTH. */
     FRAME_TOO_MANY,  /**< KT_LIMIT_MESSAGE_ELEMENTS. */
 };
 
-/** How far into its first message a stream has been read. All zero before its first byte. */
+/** How far into its first message a stream has been read. All zero but `most` before its first
+ * byte. */
 struct frame_scan {
+    size_t most; /**< Bytes of a message; 0: KT_LIMIT_MESSAGE_BYTES. */
     size_t size; /**< Bytes looked at: always fewer than the limit while more must come. */
     enum frame_state state;
     uint64_t skip;              /**< Bytes inside the current value that still have to pass. */

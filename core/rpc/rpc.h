@@ -14,11 +14,10 @@
 struct rpc_server;
 
 struct rpc_options {
-    const char *listen;            /**< "127.0.0.1:7450"; port 0 picks a free one; NULL: no TCP. */
-    const char *socket;            /**< Path of the Unix socket (mode 0600); NULL: none. */
-    unsigned idle_frame_timeout_s; /**< A frame begun must be complete by then; 0: 30. */
-    unsigned unread_reply_timeout_s; /**< A client must read something of a reply; 0: 60. */
-    struct engine_traffic *traffic;  /**< To count in; outlives the server. NULL: not counted. */
+    const char *listen;             /**< "127.0.0.1:7450"; port 0 picks a free one; NULL: no TCP. */
+    const char *socket;             /**< Path of the Unix socket (mode 0600); NULL: none. */
+    const struct limits *limits;    /**< Copied. */
+    struct engine_traffic *traffic; /**< To count in; outlives the server. NULL: not counted. */
 };
 
 /** Is it "HOST:PORT" or "[HOST]:PORT" with a numeric host or "localhost", and, unless

@@ -11,14 +11,11 @@
 #include <sys/socket.h>
 
 #include "base/log.h"
-#include "kontor/limits.h"
 #include "rpc/connection.h"
 #include "rpc/listen.h"
 #include "rpc/rpc.h"
 
-#define FRAME_TIMEOUT_S  30
-#define UNREAD_TIMEOUT_S 60
-#define ACCEPT_PAUSE_S   1 /* Without descriptors, accepting again at once would only spin. */
+#define ACCEPT_PAUSE_S 1 /* Without descriptors, accepting again at once would only spin. */
 
 struct rpc_server {
     struct connections connections;
@@ -46,19 +43,15 @@ enum kt_status rpc_server_new(struct event_base *base, struct engine *engine,
                               size_t why_size)
 {
     struct rpc_server *server = calloc(1, sizeof *server);
-    if (server) {
-        unsigned frame_s = options->idle_frame_timeout_s;
-        unsigned unread_s = options->unread_reply_timeout_s;
+    if (server)
         server->connections = (struct connections){
             .base = base,
             .engine = engine,
             .traffic = options->traffic ? options->traffic : &server->uncounted,
-            .frame_timeout_s = frame_s ? frame_s : FRAME_TIMEOUT_S,
-            .unread_timeout_s = unread_s ? unread_s : UNREAD_TIMEOUT_S,
+            .limits = *options->limits,
             .ended = on_ended,
             .ended_argument = server,
         };
-    }
     if (!server || !make(server)) {
         free(server);
         snprintf(why, why_size, "cannot listen: out of memory or file descriptors");
@@ -194,7 +187,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
     (void)listener;
     (void)size;
     name_peer(fd, address, peer, sizeof peer);
-    if (server->connections.count >= KT_LIMIT_CONNECTIONS) {
+    if (server->connections.count >= server->connections.limits.connections) {
         turn_away(server, fd, peer);
         return;
     }

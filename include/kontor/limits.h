@@ -1,4 +1,5 @@
-/** Every limit a stranger can meet, in one place. */
+/** The limits that a stranger can meet on every server. Those that whoever runs one may set are in
+ *  core/engine/limits.h. */
 #pragma once
 
 #define KT_LIMIT_MESSAGE_BYTES    (4u << 20)  /**< One RPC message. */
@@ -41,8 +42,5 @@
     200u                            /**< Entities that rule files declare; totals and roles, too. */
 #define KT_LIMIT_CUSTOM_FIELDS 100u /**< Fields they add to one entity or one of its lines. */
 #define KT_LIMIT_CUSTOM_LIST   500u /**< Choices, states, indexes ... of one declaration. */
-#define KT_LIMIT_CONNECTIONS   1000u
-#define KT_LIMIT_IN_FLIGHT     64u         /**< Requests of one connection not yet answered. */
-#define KT_LIMIT_QUEUE         4096u       /**< Requests waiting in the whole server. */
 #define KT_LIMIT_OUTPUT_BYTES  (64u << 20) /**< Unsent replies of one connection. */
 #define KT_LIMIT_NAME          100u        /**< Characters of any declared name. */

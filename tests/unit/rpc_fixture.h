@@ -29,6 +29,7 @@
 
 #define PATIENCE_S 30 /* A healthy server needs none of it. */
 #define BIG_BYTES  (3u << 20)
+#define IN_FLIGHT  64u /* As usual. */
 
 /* --- The engine --- */
 
@@ -170,6 +171,7 @@ struct fixture {
     char folder[64];
     char path[96];
     char why[512];
+    struct limits limits; /**< For start(). */
     struct engine engine;
     struct event_base *base;
     struct rpc_server *server;
@@ -208,16 +210,13 @@ static inline void *run_loop(void *argument)
     return NULL;
 }
 
-static inline struct rpc_options usual_options(struct fixture *f)
+static inline void start(struct fixture *f)
 {
-    return (struct rpc_options){.listen = "127.0.0.1:0", .socket = f->path};
-}
-
-static inline void start(struct fixture *f, const struct rpc_options *options)
-{
+    const struct rpc_options options = {
+        .listen = "127.0.0.1:0", .socket = f->path, .limits = &f->limits};
     f->base = event_base_new();
     assert_int_equal(
-        rpc_server_new(f->base, &f->engine, options, &f->server, f->why, sizeof f->why), KT_OK);
+        rpc_server_new(f->base, &f->engine, &options, &f->server, f->why, sizeof f->why), KT_OK);
     assert_int_equal(pipe(f->orders), 0);
     f->order = event_new(f->base, f->orders[0], EV_READ | EV_PERSIST, on_order, f);
     event_add(f->order, NULL);
@@ -264,6 +263,7 @@ static inline int make_folder(void **state)
         return -1;
     snprintf(f->path, sizeof f->path, "%s/kontor.sock", f->folder);
     signal(SIGPIPE, SIG_IGN);
+    f->limits = limits_usual();
     *state = f;
     return 0;
 }
@@ -273,8 +273,7 @@ static inline int set_up(void **state)
     if (make_folder(state))
         return -1;
     struct fixture *f = *state;
-    struct rpc_options options = usual_options(f);
-    start(f, &options);
+    start(f);
     return 0;
 }
 
