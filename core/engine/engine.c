@@ -17,6 +17,7 @@
 
 #define PASSWORD_FILE   "admin-password"
 #define CLOCK_BEHIND_US (INT64_C(86400) * 1000000)
+#define START_SHARE     1024 /* Of the store's limit: 1 GiB of the usual one. */
 
 /* --- Registry --- */
 
@@ -29,15 +30,23 @@ struct registry *engine_registry(struct engine *engine)
     return registry;
 }
 
+/* The lock is not held while the store renews, which may wait for it to grow. If the registry is
+ * the same before and after, the snapshot between is of its data: engine_commit changes both at
+ * once. */
 enum kt_status engine_begin_read(struct engine *engine, struct store_txn *txn,
                                  struct registry **out)
 {
-    pthread_mutex_lock(&engine->registry_lock);
-    registry_hold(engine->registry);
-    *out = engine->registry;
-    enum kt_status status = store_renew(txn);
-    pthread_mutex_unlock(&engine->registry_lock);
-    return status;
+    for (;;) {
+        *out = engine_registry(engine);
+        enum kt_status status = store_renew(txn);
+        pthread_mutex_lock(&engine->registry_lock);
+        bool is_in_force = engine->registry == *out;
+        pthread_mutex_unlock(&engine->registry_lock);
+        if (status != KT_OK || is_in_force)
+            return status;
+        store_reset(txn);
+        registry_release(*out);
+    }
 }
 
 enum kt_status engine_commit(struct engine *engine, struct store_txn *txn,
@@ -110,16 +119,10 @@ static enum kt_status begin_now(struct kt_ctx *ctx)
     return KT_OK;
 }
 
-/* Everything the data needs before the first request: registry, migrations, administrator. */
-static enum kt_status prepare_data(struct engine *engine, struct kt_ctx *ctx, const char *folder,
-                                   char *why, size_t why_size)
+static enum kt_status write_data(struct engine *engine, struct kt_ctx *ctx, const char *folder,
+                                 char *why, size_t why_size)
 {
-    *why = '\0';
-    enum kt_status status =
-        store_begin(engine->store, NULL, STORE_WRITE, &ctx->txn) == KT_OK ? KT_OK : KT_INTERNAL;
-    if (status != KT_OK)
-        return say(why, why_size, "the store cannot be written");
-    status = begin_now(ctx);
+    enum kt_status status = begin_now(ctx);
     if (status == KT_OK)
         status = registry_open(ctx, engine->catalog, &engine->registry);
     if (status == KT_OK)
@@ -130,9 +133,34 @@ static enum kt_status prepare_data(struct engine *engine, struct kt_ctx *ctx, co
             say(why, why_size, ctx->error.message ? ctx->error.message : "the data is not usable");
         return status;
     }
-    if (store_commit(ctx->txn) != KT_OK)
-        return say(why, why_size, "the store cannot be written");
-    return KT_OK;
+    return store_commit(ctx->txn);
+}
+
+/* Everything the data needs before the first request: registry, migrations, administrator. Again
+ * when the store had to grow for it. */
+static enum kt_status prepare_data(struct engine *engine, const char *folder, char *why,
+                                   size_t why_size)
+{
+    enum kt_status status;
+    enum store_fault fault;
+    do {
+        struct kt_ctx ctx = {.writable = true, .now = clock_now()};
+        *why = '\0';
+        context_init(&ctx);
+        access_become_server(&ctx);
+        status = store_begin(engine->store, NULL, STORE_WRITE, &ctx.txn);
+        if (status == KT_OK)
+            status = write_data(engine, &ctx, folder, why, why_size);
+        fault = store_take_fault(engine->store);
+        if (status != KT_OK && (fault != STORE_FAULT_NONE || !*why))
+            say(why, why_size, fault_error(fault)->message);
+        context_deinit(&ctx);
+        if (status != KT_OK) {
+            registry_release(engine->registry);
+            engine->registry = NULL;
+        }
+    } while (status != KT_OK && fault == STORE_FAULT_ROOM);
+    return status;
 }
 
 static enum kt_status open_parts(struct engine *engine, const struct engine_options *options,
@@ -141,19 +169,15 @@ static enum kt_status open_parts(struct engine *engine, const struct engine_opti
     static const struct kt_plugin *const builtins[] = {&access_system, &engine_builtin,
                                                        &custom_module};
     struct store_options store = {.folder = options->folder,
-                                  .map_size_bytes = options->map_size_bytes,
+                                  .limit_bytes = engine->limits.store_bytes,
+                                  .start_bytes = engine->limits.store_bytes / START_SHARE,
                                   .unsafe_no_sync = options->unsafe_no_sync};
     if (sodium_init() < 0)
         return say(why, why_size, "libsodium does not start");
     KT_TRY(store_lmdb.open(&store, &engine->store, why, why_size));
     KT_TRY(plugin_catalog_load(options->plugins, builtins, KT_COUNT(builtins), &engine->catalog,
                                why, why_size));
-    struct kt_ctx ctx = {.writable = true, .now = clock_now()};
-    context_init(&ctx);
-    access_become_server(&ctx);
-    enum kt_status status = prepare_data(engine, &ctx, options->folder, why, why_size);
-    context_deinit(&ctx);
-    return status;
+    return prepare_data(engine, options->folder, why, why_size);
 }
 
 static unsigned reader_count(unsigned wanted)

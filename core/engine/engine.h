@@ -22,7 +22,6 @@ struct engine_options {
     const char *folder;          /**< Data folder. */
     const char *plugins;         /**< Folder of NAME/NAME.so. */
     unsigned readers;            /**< Reader threads; 0: one per processor, at most 8. */
-    uint64_t map_size_bytes;     /**< 0: the store's default. */
     bool unsafe_no_sync;         /**< Tests only. */
     const struct limits *limits; /**< Copied. */
 };

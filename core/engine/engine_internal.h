@@ -94,6 +94,10 @@ enum kt_status dispatch_run(struct engine_ctx *ctx, const struct dispatch *dispa
 void answer_result(struct engine_request *request, const msgpack_sbuffer *result);
 void answer_error(struct engine_request *request, const struct context_error *error);
 
+/** fault.c: what clients are told of it. */
+const struct context_error *fault_error(enum store_fault fault);
+extern const struct context_error fault_read_ended;
+
 /** replay.c: request_id makes a write exactly-once for at least 24 hours. */
 /** True with *status and ctx->base.reply filled when this request was answered before. */
 bool replay_find(struct engine_ctx *ctx, struct dispatch *dispatch, enum kt_status *status);

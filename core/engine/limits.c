@@ -11,6 +11,7 @@
 #define KIB    ((size_t)1 << 10)
 #define MIB    ((size_t)1 << 20)
 #define GIB    ((size_t)1 << 30)
+#define TIB    ((size_t)1 << 40)
 #define HOUR_S 3600u
 
 #define OF(member) offsetof(struct limits, member)
@@ -29,6 +30,8 @@ const struct limit_text limit_texts[] = {
      HOUR_S, LIMIT_SECONDS},
     {"queue", "requests that wait, reads and writes each", OF(queue), 4096, 1, 1000000,
      LIMIT_COUNT},
+    {"store-bytes", "of the database file: what would not fit is refused", OF(store_bytes), TIB,
+     16 * MIB, 64 * TIB, LIMIT_BYTES},
 };
 const size_t limit_text_count = sizeof(limit_texts) / sizeof(limit_texts[0]);
 
@@ -54,7 +57,7 @@ size_t limits_get(const struct limits *limits, const struct limit_text *text)
 
 static unsigned shift_of(char unit)
 {
-    return unit == 'K' ? 10 : unit == 'M' ? 20 : unit == 'G' ? 30 : 0;
+    return unit == 'K' ? 10 : unit == 'M' ? 20 : unit == 'G' ? 30 : unit == 'T' ? 40 : 0;
 }
 
 bool limits_set(struct limits *limits, const struct limit_text *text, const char *value)
@@ -77,9 +80,9 @@ bool limits_set(struct limits *limits, const struct limit_text *text, const char
 
 void limits_print(const struct limit_text *text, size_t value, char *out, size_t out_size)
 {
-    static const char *const letters[] = {"", "K", "M", "G"};
+    static const char *const letters[] = {"", "K", "M", "G", "T"};
     size_t letter = 0;
-    while (text->unit == LIMIT_BYTES && letter < 3 && value && value % KIB == 0) {
+    while (text->unit == LIMIT_BYTES && letter < 4 && value && value % KIB == 0) {
         value /= KIB;
         letter++;
     }

@@ -18,6 +18,8 @@ struct limits {
     size_t unread_seconds;
     /* Of requests. */
     size_t queue;
+    /* Of the data. */
+    size_t store_bytes;
 };
 
 enum limit_unit { LIMIT_COUNT, LIMIT_BYTES, LIMIT_SECONDS };
@@ -38,7 +40,7 @@ extern const size_t limit_text_count;
 /** All as usual. */
 struct limits limits_usual(void);
 size_t limits_get(const struct limits *limits, const struct limit_text *text);
-/** "64", or "64M" (K, M, G: powers of 1024) for bytes. False, and nothing changed, for anything
+/** "64", or "64M" (K, M, G, T: powers of 1024) for bytes. False, and nothing changed, for anything
  *  that is no number from `least` to `most`. */
 bool limits_set(struct limits *limits, const struct limit_text *text, const char *value);
 /** As limits_set reads it. */

@@ -10,6 +10,10 @@ static void answer(struct engine_ctx *ctx, struct engine_request *request)
     enum kt_status status = dispatch_prepare(ctx, request, &dispatch);
     if (status == KT_OK)
         status = dispatch_run(ctx, &dispatch);
+    if (store_failure(ctx->base.txn) == KT_BUSY) {
+        ctx->base.error = fault_read_ended;
+        status = KT_BUSY;
+    }
     atomic_fetch_add(&engine->stats.reads, 1);
     if (status == KT_OK) {
         answer_result(request, &ctx->base.reply);

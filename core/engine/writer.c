@@ -9,7 +9,8 @@
 #include "job/job.h"
 #include "record/journal.h"
 
-#define IDLE_US 60000000LL
+#define IDLE_US  60000000LL
+#define RETRY_US 1000000LL /* For jobs, after the store refused. */
 
 struct writer {
     struct engine_ctx ctx;
@@ -106,17 +107,10 @@ static enum kt_status end_nested(struct writer *writer, struct store_txn *top,
     return status;
 }
 
-static void run_request(struct writer *writer, struct store_txn *top,
-                        struct engine_request *request)
+static void answer_request(struct writer *writer, struct engine_request *request,
+                           enum kt_status status)
 {
     struct kt_ctx *ctx = &writer->ctx.base;
-    bool changes = false;
-    begin_request(writer, top);
-    enum kt_status status = begin_nested(writer, top);
-    if (status == KT_OK) {
-        status = run_nested(writer, request, &changes);
-        status = end_nested(writer, top, status, changes);
-    }
     atomic_fetch_add(&writer->ctx.engine->stats.writes, 1);
     if (status == KT_OK) {
         answer_result(request, &ctx->reply);
@@ -130,22 +124,64 @@ static void run_request(struct writer *writer, struct store_txn *top,
     answer_error(request, &ctx->error);
 }
 
-/* --- Jobs --- */
+/* Not for want of anything but room: in another batch, perhaps after growth, there is some. */
+static bool must_run_again(enum store_fault fault, bool is_first)
+{
+    return fault == STORE_FAULT_ROOM || (fault == STORE_FAULT_CROWDED && !is_first);
+}
 
-static void run_job(struct writer *writer, struct store_txn *top, const struct kt_job *job)
+/* False when it is to run again, in another batch. `is_first` says that nothing ran in this one. */
+static bool run_request(struct writer *writer, struct store_txn *top,
+                        struct engine_request *request, bool is_first)
 {
     struct kt_ctx *ctx = &writer->ctx.base;
+    bool changes = false;
+    enum store_fault fault = STORE_FAULT_NONE;
+    begin_request(writer, top);
+    enum kt_status status = begin_nested(writer, top);
+    if (status == KT_OK) {
+        status = run_nested(writer, request, &changes);
+        /* Also when a part of the request failed and the rest went on: it is not what it seems. */
+        fault = store_take_fault(top->store);
+        status = end_nested(writer, top, fault == STORE_FAULT_NONE ? status : KT_BUSY, changes);
+    }
+    if (must_run_again(fault, is_first))
+        return false;
+    if (fault != STORE_FAULT_NONE) {
+        ctx->error = *fault_error(fault);
+        status = ctx->error.status;
+    }
+    answer_request(writer, request, status);
+    return true;
+}
+
+/* --- Jobs --- */
+
+/* False like run_request. */
+static bool run_job(struct writer *writer, struct store_txn *top, const struct kt_job *job,
+                    bool is_first)
+{
+    struct kt_ctx *ctx = &writer->ctx.base;
+    enum store_fault fault = STORE_FAULT_NONE;
     script_set_rearm(writer->registry->rules);
     enum kt_status status = begin_nested(writer, top);
-    if (status == KT_OK)
-        status = end_nested(writer, top, job->run(ctx), true);
+    if (status == KT_OK) {
+        status = job->run(ctx);
+        fault = store_take_fault(top->store);
+        status = end_nested(writer, top, fault == STORE_FAULT_NONE ? status : KT_BUSY, true);
+    }
+    if (must_run_again(fault, is_first))
+        return false;
+    if (fault != STORE_FAULT_NONE)
+        ctx->error = *fault_error(fault);
     if (status != KT_OK)
         log_error("job %s failed: %s", job->name, ctx->error.message ? ctx->error.message : "");
     context_forgive(ctx);
     atomic_fetch_add(&writer->ctx.engine->stats.jobs, 1);
+    return true;
 }
 
-static void run_due_jobs(struct writer *writer, struct store_txn *top)
+static void run_due_jobs(struct writer *writer, struct store_txn *top, bool is_first)
 {
     struct kt_ctx *ctx = &writer->ctx.base;
     const struct kt_job *job;
@@ -158,21 +194,22 @@ static void run_due_jobs(struct writer *writer, struct store_txn *top)
         if (job_find_due(ctx, writer->registry->modules, writer->registry->catalog->count, &job,
                          &writer->next_job) != KT_OK)
             return;
-        if (job) {
-            run_job(writer, top, job);
-            if (job_note(ctx, job) != KT_OK)
-                return;
+        if (job && !run_job(writer, top, job, is_first)) {
+            writer->next_job = 0;
+            return;
         }
+        if (job && job_note(ctx, job) != KT_OK)
+            return;
+        is_first = false;
     } while (job);
 }
 
 /* --- One batch --- */
 
-static void fail_all(struct engine_request *requests, const char *why, const char *why_zh)
+static void fail_all(struct engine_request *requests, enum store_fault fault)
 {
-    struct context_error error = {.status = KT_BUSY, .message = why, .message_zh = why_zh};
     for (; requests; requests = requests->next)
-        answer_error(requests, &error);
+        answer_error(requests, fault_error(fault));
 }
 
 static void release(struct engine_request *requests)
@@ -192,7 +229,8 @@ static struct engine_request *run_batch(struct writer *writer, struct store_txn 
     int64_t until = clock_monotonic_us() + ENGINE_BATCH_TIME_US;
     unsigned long long count = 0;
     while (*end && !writer->changed && (count == 0 || clock_monotonic_us() < until)) {
-        run_request(writer, top, *end);
+        if (!run_request(writer, top, *end, count == 0))
+            break;
         end = &(*end)->next;
         count++;
     }
@@ -222,29 +260,50 @@ static void read_last_now(struct writer *writer, struct store_txn *top)
     context_forgive(ctx);
 }
 
+/* The commit failed: what ran is undone, and refused unless it only wants to run again. */
+static void undo_batch(struct writer *writer, struct engine_request **ran)
+{
+    enum store_fault fault = store_take_fault(writer->ctx.engine->store);
+    writer->next_job = clock_now() + RETRY_US;
+    if (writer->changed)
+        go_back(writer);
+    if (fault == STORE_FAULT_ROOM) {
+        struct engine_request **end = ran;
+        while (*end)
+            end = &(*end)->next;
+        *end = writer->waiting;
+        writer->waiting = *ran;
+        *ran = NULL;
+    }
+    fail_all(*ran, fault);
+}
+
+static void refuse_waiting(struct writer *writer)
+{
+    fail_all(writer->waiting, store_take_fault(writer->ctx.engine->store));
+    release(writer->waiting);
+    writer->waiting = NULL;
+    writer->next_job = clock_now() + RETRY_US;
+}
+
 static void commit_batch(struct writer *writer)
 {
     struct engine *engine = writer->ctx.engine;
     struct store_txn *top;
     if (store_begin(engine->store, NULL, STORE_WRITE, &top) != KT_OK) {
-        fail_all(writer->waiting, "the store cannot be written just now", "存储暂时无法写入");
-        release(writer->waiting);
-        writer->waiting = NULL;
+        refuse_waiting(writer);
         return;
     }
     read_last_now(writer, top);
     struct engine_request *ran = run_batch(writer, top);
-    run_due_jobs(writer, top);
+    run_due_jobs(writer, top, !ran);
     int64_t began = clock_monotonic_us();
     enum kt_status status =
         writer->changed ? engine_commit(engine, top, writer->registry) : store_commit(top);
     atomic_fetch_add(&engine->stats.commit_us, (unsigned long long)(clock_monotonic_us() - began));
     atomic_fetch_add(&engine->stats.commits, 1);
     if (status != KT_OK) {
-        log_error("a commit of the store failed: its requests are refused");
-        fail_all(ran, "the change could not be stored; try again", "更改无法保存，请重试");
-        if (writer->changed)
-            go_back(writer);
+        undo_batch(writer, &ran);
     } else if (writer->changed) {
         writer->changed = false;
         writer->next_job = 0; /* Other modules, other jobs. */

@@ -1,60 +1,33 @@
-/* The embedded driver: one folder, one LMDB environment, one unnamed B+tree.
+/* The embedded driver: one folder, one LMDB environment, one unnamed B+tree. lmdb_env.c opens it
+ * and keeps it usable; here are its transactions.
  *
  * Invariants:
  * - No MDB_WRITEMAP: nested transactions need private pages, and a stray pointer cannot hurt the
- * file.
+ *   file.
  * - MDB_NOTLS: a read transaction belongs to its object, not to a thread, so that one thread can
- * keep several and a pool can hand them around. A write transaction stays on the thread that began
- * it.
+ *   keep several and a pool can hand them around. A write transaction stays on the thread that
+ * began it.
  * - A transaction in which LMDB failed keeps the first failure in `failed`, answers it again and
- * can no longer be committed; its parent is as it was before. */
-#include "store/store.h"
+ *   can no longer be committed; its parent is as it was before.
+ * - Every transaction that is under way is inside the gate; a parked reader is not. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "store/folder.h"
+#include "store/lmdb_env.h"
 
-#include <errno.h>
-#include <inttypes.h>
-#include <lmdb.h>
-#include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#define DEFAULT_MAP_BYTES ((uint64_t)16 << 30)
-#define DEFAULT_READERS   126
-#define META_PAGES        2
+#define META_PAGES 2
 /* LMDB's own list of free pages is its database 0 (as tools/mdb_stat.c reads it). */
 #define FREE_LIST_DBI 0
-
-_Static_assert(sizeof(size_t) >= sizeof(uint64_t), "the map needs a 64-bit address space");
-
-struct lmdb_store {
-    struct store base;
-    MDB_env *env;
-    MDB_dbi dbi;
-    int lock_fd;
-    atomic_ullong puts, put_key_bytes, put_value_bytes;
-};
-
-struct lmdb_txn {
-    struct store_txn base;
-    MDB_txn *txn;
-    struct lmdb_txn *parent;
-    enum kt_status failed; /* KT_OK until LMDB fails. */
-};
 
 struct lmdb_cursor {
     struct store_cursor base;
     MDB_cursor *cursor;
     bool placed; /* LMDB's `next` of an unplaced cursor starts over; a loop would never end. */
 };
-
-static enum kt_status open_environment(struct lmdb_store *self, const struct store_options *options,
-                                       char *why, size_t why_size);
-static enum kt_status open_tree(struct lmdb_store *self, char *why, size_t why_size);
-static void lmdb_close(struct store *store);
 
 static struct lmdb_store *store_of(struct lmdb_txn *txn)
 {
@@ -68,13 +41,6 @@ static struct lmdb_txn *txn_of(struct lmdb_cursor *cursor)
 
 /* Failures */
 
-static enum kt_status report(const char *doing, int error)
-{
-    log_error("storage failed doing=%s code=%d cause=\"%s\"", doing, error, mdb_strerror(error));
-    bool full = error == MDB_MAP_FULL || error == MDB_TXN_FULL || error == MDB_BAD_VALSIZE;
-    return full ? KT_TOO_LARGE : KT_INTERNAL;
-}
-
 /* What LMDB's answer means to the caller. The first failure sticks to the transaction. */
 static enum kt_status settle(struct lmdb_txn *txn, const char *doing, int error)
 {
@@ -83,7 +49,21 @@ static enum kt_status settle(struct lmdb_txn *txn, const char *doing, int error)
     if (error == MDB_NOTFOUND)
         return KT_NOT_FOUND;
     if (txn->failed == KT_OK)
-        txn->failed = report(doing, error);
+        txn->failed = txn->is_reader ? lmdb_env_report(doing, error)
+                                     : lmdb_env_write_failed(store_of(txn), doing, error);
+    return txn->failed;
+}
+
+/* Somebody waits for the reads to end. */
+static enum kt_status check_hurry(struct lmdb_txn *txn)
+{
+    if (!txn->is_reader)
+        return KT_OK;
+    if (txn->failed == KT_OK &&
+        atomic_load_explicit(&store_of(txn)->gate.hurry, memory_order_relaxed)) {
+        log_warn("storage ended a long read: it was in the way of growth");
+        txn->failed = KT_BUSY;
+    }
     return txn->failed;
 }
 
@@ -111,6 +91,12 @@ static void lend(struct store_slice *slice, MDB_val from)
 
 /* Open and close */
 
+static void lmdb_close(struct store *store)
+{
+    lmdb_env_close((struct lmdb_store *)store);
+    free(store);
+}
+
 static enum kt_status lmdb_open(const struct store_options *options, struct store **out, char *why,
                                 size_t why_size)
 {
@@ -118,20 +104,7 @@ static enum kt_status lmdb_open(const struct store_options *options, struct stor
     if (!self)
         return folder_explain(KT_INTERNAL, why, why_size, "out of memory");
     self->base.driver = &store_lmdb;
-    self->lock_fd = -1;
-
-    bool created;
-    enum kt_status status = folder_create(options->folder, &created, why, why_size);
-    if (status == KT_OK)
-        status = folder_lock(options->folder, &self->lock_fd, why, why_size);
-    if (status == KT_OK)
-        status = open_environment(self, options, why, why_size);
-    if (status == KT_OK)
-        status = open_tree(self, why, why_size);
-    /* The files are new or were there; either way their names must outlive a power cut before the
-     * first commit is called durable. */
-    if (status == KT_OK && !options->unsafe_no_sync)
-        status = folder_sync(options->folder, why, why_size);
+    enum kt_status status = lmdb_env_open(self, options, why, why_size);
     if (status != KT_OK) {
         lmdb_close(&self->base);
         return status;
@@ -140,126 +113,195 @@ static enum kt_status lmdb_open(const struct store_options *options, struct stor
     return KT_OK;
 }
 
-static enum kt_status open_environment(struct lmdb_store *self, const struct store_options *options,
-                                       char *why, size_t why_size)
-{
-    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-    uint64_t map = options->map_size_bytes ? options->map_size_bytes : DEFAULT_MAP_BYTES;
-    map = (map + page - 1) / page * page;
-    unsigned readers = options->readers ? options->readers : DEFAULT_READERS;
-    unsigned flags = MDB_NOTLS | (options->unsafe_no_sync ? MDB_NOSYNC : 0);
+/* Readers */
 
-    int error = mdb_env_create(&self->env);
+static enum kt_status start_reader(struct lmdb_txn *txn)
+{
+    struct lmdb_store *self = store_of(txn);
+    gate_enter(&self->gate);
+    int error = !self->env ? MDB_PANIC
+                : txn->txn ? mdb_txn_renew(txn->txn)
+                           : mdb_txn_begin(self->env, NULL, MDB_RDONLY, &txn->txn);
+    txn->is_parked = error != MDB_SUCCESS;
+    txn->failed = KT_OK;
     if (error == MDB_SUCCESS)
-        error = mdb_env_set_mapsize(self->env, map);
-    if (error == MDB_SUCCESS)
-        error = mdb_env_set_maxreaders(self->env, readers);
-    if (error == MDB_SUCCESS)
-        error = mdb_env_open(self->env, options->folder, flags, 0600);
-    if (error != MDB_SUCCESS)
-        return folder_explain(KT_INTERNAL, why, why_size,
-                              "cannot open the database in %s with a map of %" PRIu64 " bytes: %s",
-                              options->folder, map, mdb_strerror(error));
-    if (mdb_env_get_maxkeysize(self->env) < STORE_KEY_MAX)
-        return folder_explain(KT_INTERNAL, why, why_size,
-                              "this build of LMDB takes keys of %d bytes, %d are needed",
-                              mdb_env_get_maxkeysize(self->env), STORE_KEY_MAX);
-    return KT_OK;
+        return KT_OK;
+    gate_leave(&self->gate);
+    return error == MDB_PANIC ? KT_BUSY : lmdb_env_report("begin to read", error);
 }
 
-static enum kt_status open_tree(struct lmdb_store *self, char *why, size_t why_size)
+static void lmdb_reset(struct store_txn *base)
 {
-    /* Slots of readers that died with an earlier process would keep old pages for ever. */
-    int dead = 0;
-    int error = mdb_reader_check(self->env, &dead);
-    if (dead > 0)
-        log_warn("storage freed readers of a dead process count=%d", dead);
-
-    MDB_txn *txn = NULL;
-    if (error == MDB_SUCCESS)
-        error = mdb_txn_begin(self->env, NULL, MDB_RDONLY, &txn);
-    if (error == MDB_SUCCESS)
-        error = mdb_dbi_open(txn, NULL, 0, &self->dbi);
-    if (error == MDB_SUCCESS)
-        error = mdb_txn_commit(txn);
-    else
-        mdb_txn_abort(txn);
-    if (error != MDB_SUCCESS)
-        return folder_explain(KT_INTERNAL, why, why_size, "cannot read the database: %s",
-                              mdb_strerror(error));
-    return KT_OK;
-}
-
-static void lmdb_close(struct store *store)
-{
-    struct lmdb_store *self = (struct lmdb_store *)store;
-    if (!self)
+    struct lmdb_txn *txn = (struct lmdb_txn *)base;
+    if (txn->is_parked)
         return;
-    if (self->env)
-        mdb_env_close(self->env);
-    if (self->lock_fd >= 0) /* Last: nobody else may open while the environment is still ours. */
-        folder_unlock(self->lock_fd);
-    free(self);
+    mdb_txn_reset(txn->txn);
+    txn->is_parked = true;
+    gate_leave(&store_of(txn)->gate);
 }
 
-/* Transactions */
+static enum kt_status lmdb_renew(struct store_txn *base)
+{
+    return start_reader((struct lmdb_txn *)base);
+}
+
+static enum kt_status begin_reader(struct lmdb_txn *txn)
+{
+    struct lmdb_store *self = store_of(txn);
+    txn->is_reader = true;
+    KT_TRY(start_reader(txn));
+    pthread_mutex_lock(&self->readers_lock);
+    txn->next = self->readers;
+    txn->link = &self->readers;
+    if (txn->next)
+        txn->next->link = &txn->next;
+    self->readers = txn;
+    pthread_mutex_unlock(&self->readers_lock);
+    return KT_OK;
+}
+
+static void end_reader(struct lmdb_txn *txn)
+{
+    struct lmdb_store *self = store_of(txn);
+    if (txn->is_parked) /* Inside, its environment cannot be closed under it. */
+        gate_enter(&self->gate);
+    pthread_mutex_lock(&self->readers_lock);
+    *txn->link = txn->next;
+    if (txn->next)
+        txn->next->link = txn->link;
+    pthread_mutex_unlock(&self->readers_lock);
+    if (txn->txn)
+        mdb_txn_abort(txn->txn);
+    gate_leave(&self->gate);
+}
+
+/* Writers */
+
+static void leave_writing(struct lmdb_txn *txn)
+{
+    struct lmdb_store *self = store_of(txn);
+    gate_leave(&self->gate);
+    pthread_mutex_unlock(&self->write_lock);
+}
+
+static enum kt_status begin_top(struct lmdb_txn *txn)
+{
+    struct lmdb_store *self = store_of(txn);
+    pthread_mutex_lock(&self->write_lock);
+    enum kt_status status = lmdb_env_prepare_write(self);
+    if (status != KT_OK) {
+        pthread_mutex_unlock(&self->write_lock);
+        return status;
+    }
+    gate_enter(&self->gate);
+    status =
+        settle(txn, "begin", self->env ? mdb_txn_begin(self->env, NULL, 0, &txn->txn) : MDB_PANIC);
+    if (status != KT_OK)
+        leave_writing(txn);
+    return status;
+}
+
+static enum kt_status begin_nested(struct lmdb_txn *txn, enum store_mode mode)
+{
+    if (txn->parent->failed != KT_OK)
+        return txn->parent->failed;
+    if (mode != STORE_WRITE)
+        return lmdb_env_report("begin", EINVAL);
+    int error = mdb_txn_begin(store_of(txn)->env, txn->parent->txn, 0, &txn->txn);
+    return error == MDB_SUCCESS ? KT_OK : lmdb_env_report("begin", error);
+}
 
 static enum kt_status lmdb_begin(struct store *store, struct store_txn *parent,
                                  enum store_mode mode, struct store_txn **out)
 {
-    struct lmdb_store *self = (struct lmdb_store *)store;
-    struct lmdb_txn *outer = (struct lmdb_txn *)parent;
-    if (outer && outer->failed != KT_OK)
-        return outer->failed;
-    if (outer && mode != STORE_WRITE)
-        return report("begin", EINVAL);
-
     struct lmdb_txn *txn = calloc(1, sizeof *txn);
     if (!txn)
-        return report("begin", ENOMEM);
-    *txn = (struct lmdb_txn){.base.store = store, .parent = outer};
-    int error = mdb_txn_begin(self->env, outer ? outer->txn : NULL,
-                              mode == STORE_READ ? MDB_RDONLY : 0, &txn->txn);
-    if (error != MDB_SUCCESS) {
+        return lmdb_env_report("begin", ENOMEM);
+    txn->base.store = store;
+    txn->parent = (struct lmdb_txn *)parent;
+    enum kt_status status = parent               ? begin_nested(txn, mode)
+                            : mode == STORE_READ ? begin_reader(txn)
+                                                 : begin_top(txn);
+    if (status != KT_OK) {
         free(txn);
-        return report("begin", error);
+        return status;
     }
     *out = &txn->base;
     return KT_OK;
 }
 
-static enum kt_status lmdb_commit(struct store_txn *base)
+static void lmdb_abort(struct store_txn *base)
 {
     struct lmdb_txn *txn = (struct lmdb_txn *)base;
-    enum kt_status status = txn->failed;
-    if (status != KT_OK) {
-        /* Not mdb_txn_commit: that of a broken child would break the parent as well. */
-        mdb_txn_abort(txn->txn);
+    if (txn->is_reader) {
+        end_reader(txn);
     } else {
-        status = settle(txn, "commit", mdb_txn_commit(txn->txn));
-        if (status != KT_OK && txn->parent) /* Half merged: the parent must not be kept either. */
-            txn->parent->failed = status;
+        mdb_txn_abort(txn->txn);
+        if (!txn->parent)
+            leave_writing(txn);
     }
+    free(txn);
+}
+
+static uint64_t used_bytes(struct lmdb_store *self, MDB_txn *txn)
+{
+    MDB_stat tree = {0};
+    MDB_stat free_list = {0};
+    mdb_stat(txn, self->dbi, &tree);
+    mdb_stat(txn, FREE_LIST_DBI, &free_list);
+    return (META_PAGES + tree.ms_branch_pages + tree.ms_leaf_pages + tree.ms_overflow_pages +
+            free_list.ms_branch_pages + free_list.ms_leaf_pages + free_list.ms_overflow_pages) *
+           (uint64_t)tree.ms_psize;
+}
+
+static enum kt_status commit_nested(struct lmdb_txn *txn)
+{
+    enum kt_status status = settle(txn, "commit", mdb_txn_commit(txn->txn));
+    if (status != KT_OK) /* Half merged: the parent must not be kept either. */
+        txn->parent->failed = status;
     free(txn);
     return status;
 }
 
-static void lmdb_abort(struct store_txn *base)
+static enum kt_status commit_top(struct lmdb_txn *txn)
+{
+    struct lmdb_store *self = store_of(txn);
+    MDB_envinfo environment;
+    size_t id = mdb_txn_id(txn->txn);
+    uint64_t used = used_bytes(self, txn->txn);
+    int error = mdb_txn_commit(txn->txn);
+    /* Without changes nothing is written, and nothing is known of the disk. */
+    if (error == MDB_SUCCESS && mdb_env_info(self->env, &environment) == MDB_SUCCESS &&
+        environment.me_last_txnid == id)
+        lmdb_env_committed(self, used);
+    gate_leave(&self->gate);
+    enum kt_status status = error == MDB_SUCCESS ? KT_OK : lmdb_env_commit_failed(self, id, error);
+    pthread_mutex_unlock(&self->write_lock);
+    free(txn);
+    return status;
+}
+
+static enum kt_status lmdb_commit(struct store_txn *base)
 {
     struct lmdb_txn *txn = (struct lmdb_txn *)base;
-    mdb_txn_abort(txn->txn);
-    free(txn);
+    enum kt_status failed = txn->failed;
+    if (failed != KT_OK || txn->is_reader) {
+        /* Not mdb_txn_commit: that of a broken child would break the parent as well. */
+        lmdb_abort(base);
+        return failed;
+    }
+    return txn->parent ? commit_nested(txn) : commit_top(txn);
 }
 
-static void lmdb_reset(struct store_txn *base)
+static enum kt_status lmdb_failure(const struct store_txn *base)
 {
-    mdb_txn_reset(((struct lmdb_txn *)base)->txn);
+    return ((const struct lmdb_txn *)base)->failed;
 }
 
-static enum kt_status lmdb_renew(struct store_txn *base)
+static enum store_fault lmdb_take_fault(struct store *store)
 {
-    int error = mdb_txn_renew(((struct lmdb_txn *)base)->txn);
-    return error == MDB_SUCCESS ? KT_OK : report("renew", error);
+    struct lmdb_store *self = (struct lmdb_store *)store;
+    return (enum store_fault)atomic_exchange(&self->fault, (int)STORE_FAULT_NONE);
 }
 
 /* Single records */
@@ -267,8 +309,9 @@ static enum kt_status lmdb_renew(struct store_txn *base)
 static enum kt_status lmdb_get(struct store_txn *base, struct store_slice key,
                                struct store_slice *value)
 {
-    KT_TRY(check_key(key));
     struct lmdb_txn *txn = (struct lmdb_txn *)base;
+    KT_TRY(check_key(key));
+    KT_TRY(check_hurry(txn));
     MDB_val wanted = borrow(key);
     MDB_val got = {0};
     KT_TRY(settle(txn, "get", mdb_get(txn->txn, store_of(txn)->dbi, &wanted, &got)));
@@ -305,7 +348,7 @@ static enum kt_status lmdb_cursor_open(struct store_txn *base, struct store_curs
     struct lmdb_txn *txn = (struct lmdb_txn *)base;
     struct lmdb_cursor *cursor = calloc(1, sizeof *cursor);
     if (!cursor)
-        return report("open a cursor", ENOMEM);
+        return lmdb_env_report("open a cursor", ENOMEM);
     cursor->base.txn = base;
     enum kt_status status = settle(txn, "open a cursor",
                                    mdb_cursor_open(txn->txn, store_of(txn)->dbi, &cursor->cursor));
@@ -328,6 +371,7 @@ static enum kt_status move(struct lmdb_cursor *cursor, MDB_cursor_op how, MDB_va
                            struct store_slice *found, struct store_slice *value)
 {
     MDB_val content = {0};
+    KT_TRY(check_hurry(txn_of(cursor)));
     int error = mdb_cursor_get(cursor->cursor, &key, &content, how);
     cursor->placed = error == MDB_SUCCESS;
     KT_TRY(settle(txn_of(cursor), "move a cursor", error));
@@ -379,25 +423,21 @@ static enum kt_status lmdb_seek_before(struct store_cursor *base, struct store_s
 
 /* Care */
 
-static uint64_t pages_of(const MDB_stat *tree)
-{
-    return (uint64_t)tree->ms_branch_pages + tree->ms_leaf_pages + tree->ms_overflow_pages;
-}
-
 static enum kt_status lmdb_stat(struct store_txn *base, struct store_stat *out)
 {
     struct lmdb_txn *txn = (struct lmdb_txn *)base;
     struct lmdb_store *self = store_of(txn);
     MDB_stat tree;
-    MDB_stat free_list;
     MDB_envinfo environment;
     KT_TRY(settle(txn, "stat", mdb_stat(txn->txn, self->dbi, &tree)));
-    KT_TRY(settle(txn, "stat", mdb_stat(txn->txn, FREE_LIST_DBI, &free_list)));
     KT_TRY(settle(txn, "stat", mdb_env_info(self->env, &environment)));
     *out = (struct store_stat){
         .entries = tree.ms_entries,
-        .used_bytes = (META_PAGES + pages_of(&tree) + pages_of(&free_list)) * tree.ms_psize,
+        .used_bytes = used_bytes(self, txn->txn),
+        .file_bytes = (environment.me_last_pgno + 1) * (uint64_t)tree.ms_psize,
         .map_bytes = environment.me_mapsize,
+        .limit_bytes = self->limit_bytes,
+        .disk_free_bytes = lmdb_env_disk_free(self),
         .last_txn = environment.me_last_txnid,
         .puts = atomic_load(&self->puts),
         .put_key_bytes = atomic_load(&self->put_key_bytes),
@@ -438,7 +478,10 @@ static enum kt_status lmdb_copy(struct store *store, const char *folder)
     if (status == KT_OK)
         status = folder_check_empty(folder, why, sizeof why);
     if (status == KT_OK) {
-        status = copy_into(self->env, folder, file, why, sizeof why);
+        gate_enter(&self->gate); /* The store cannot grow meanwhile. */
+        status = self->env ? copy_into(self->env, folder, file, why, sizeof why)
+                           : folder_explain(KT_BUSY, why, sizeof why, "the database is closed");
+        gate_leave(&self->gate);
         if (status != KT_OK) /* Half a copy must not be taken for a backup. */
             unlink(file);
     }
@@ -459,6 +502,8 @@ const struct store_driver store_lmdb = {
     .abort = lmdb_abort,
     .reset = lmdb_reset,
     .renew = lmdb_renew,
+    .failure = lmdb_failure,
+    .take_fault = lmdb_take_fault,
     .get = lmdb_get,
     .put = lmdb_put,
     .del = lmdb_del,

@@ -32,6 +32,16 @@ enum kt_status store_renew(struct store_txn *txn)
     return driver_of(txn)->renew(txn);
 }
 
+enum kt_status store_failure(const struct store_txn *txn)
+{
+    return driver_of(txn)->failure(txn);
+}
+
+enum store_fault store_take_fault(struct store *store)
+{
+    return store->driver->take_fault(store);
+}
+
 enum kt_status store_get(struct store_txn *txn, struct store_slice key, struct store_slice *value)
 {
     return driver_of(txn)->get(txn, key, value);

@@ -25,17 +25,34 @@ struct store_slice {
 };
 
 struct store_options {
-    const char *folder;      /**< Created (0700) when missing. */
-    uint64_t map_size_bytes; /**< Upper bound of the file; 0 is 16 GiB. Sparse: costs nothing until
-                                used. */
-    unsigned readers;        /**< Most simultaneous read transactions; 0 is 126. */
-    bool unsafe_no_sync;     /**< Tests and benchmarks only: commits do not reach the disk. */
+    const char *folder;   /**< Created (0700) when missing. */
+    uint64_t limit_bytes; /**< Upper bound of the file; 0 is 1 TiB. */
+    uint64_t start_bytes; /**< What is mapped at first, at least; grows up to the limit. 0 is 1
+                             GiB. */
+    unsigned readers;     /**< Most simultaneous read transactions; 0 is 126. */
+    bool unsafe_no_sync;  /**< Tests and benchmarks only: commits do not reach the disk. */
+};
+
+/** Why a write failed that nothing was wrong with. */
+enum store_fault {
+    STORE_FAULT_NONE,
+    STORE_FAULT_ROOM,    /**< The file must grow, and will at the next begin: do all again. */
+    STORE_FAULT_CROWDED, /**< Too much changed for one top transaction: do it in one of its own. */
+    STORE_FAULT_LIMIT,   /**< `limit_bytes` is reached. */
+    STORE_FAULT_GROWTH,  /**< The file must grow and cannot just now; the log says why. */
+    STORE_FAULT_DISK_FULL,
+    STORE_FAULT_DISK_FAILED,
+    STORE_FAULT_UNCERTAIN, /**< The disk failed so that nobody knows whether it was committed. */
+    STORE_FAULT_COUNT,
 };
 
 struct store_stat {
     uint64_t entries;
-    uint64_t used_bytes;
-    uint64_t map_bytes;
+    uint64_t used_bytes; /**< By data; the rest of the file is free for them. */
+    uint64_t file_bytes;
+    uint64_t map_bytes; /**< How far the file can grow before the map must. */
+    uint64_t limit_bytes;
+    uint64_t disk_free_bytes; /**< 0 when the system does not tell. */
     uint64_t last_txn;
     /** Since the store was opened, also of what was aborted. */
     uint64_t puts, put_key_bytes, put_value_bytes;
@@ -43,8 +60,9 @@ struct store_stat {
 
 enum store_mode { STORE_READ, STORE_WRITE };
 
-/** What a driver provides. Errors: KT_NOT_FOUND where said, KT_TOO_LARGE when the map is full,
- *  KT_BUSY when another process holds the folder, KT_INTERNAL otherwise (logged with the cause). */
+/** What a driver provides. Errors: KT_NOT_FOUND where said, KT_TOO_LARGE for what no transaction
+ * can take, KT_BUSY for what works again later (`take_fault` tells what is the matter) or when
+ * another process holds the folder, KT_INTERNAL otherwise (logged with the cause). */
 struct store_driver {
     const char *name;
     /** `why` (may not be NULL, >= 256 bytes) receives a sentence for people on failure. */
@@ -61,6 +79,12 @@ struct store_driver {
     /** Park a read transaction without its snapshot, and take a fresh snapshot later. */
     void (*reset)(struct store_txn *txn);
     enum kt_status (*renew)(struct store_txn *txn);
+    /** KT_OK, or the first failure that the transaction met. A read ends in KT_BUSY when the store
+     *  had to grow and could not wait for it: what it has found is not all. */
+    enum kt_status (*failure)(const struct store_txn *txn);
+    /** What begin, put, del or commit of the thread that writes failed with since this was asked
+     *  last, also when the caller made nothing of it. */
+    enum store_fault (*take_fault)(struct store *store);
     /** The slice is valid until the transaction ends or writes. KT_NOT_FOUND. */
     enum kt_status (*get)(struct store_txn *txn, struct store_slice key, struct store_slice *value);
     enum kt_status (*put)(struct store_txn *txn, struct store_slice key, struct store_slice value);
@@ -106,6 +130,8 @@ enum kt_status store_commit(struct store_txn *txn) KT_NODISCARD;
 void store_abort(struct store_txn *txn);
 void store_reset(struct store_txn *txn);
 enum kt_status store_renew(struct store_txn *txn) KT_NODISCARD;
+enum kt_status store_failure(const struct store_txn *txn) KT_NODISCARD;
+enum store_fault store_take_fault(struct store *store);
 enum kt_status store_get(struct store_txn *txn, struct store_slice key,
                          struct store_slice *value) KT_NODISCARD;
 enum kt_status store_put(struct store_txn *txn, struct store_slice key,

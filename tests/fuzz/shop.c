@@ -146,7 +146,7 @@ static struct store *open_store(void)
     require(mkdtemp(root) != NULL);
     snprintf(folder, sizeof folder, "%s/data", root);
     struct store_options options = {
-        .folder = folder, .map_size_bytes = 64u << 20, .unsafe_no_sync = true};
+        .folder = folder, .limit_bytes = 64u << 20, .unsafe_no_sync = true};
     require(store_lmdb.open(&options, &store, why, sizeof why) == KT_OK);
     nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
     return store;

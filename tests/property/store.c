@@ -123,7 +123,7 @@ void open_store(struct world *world)
     char folder[96], why[512] = "";
     snprintf(folder, sizeof folder, "%s/data", world->root);
     struct store_options options = {
-        .folder = folder, .map_size_bytes = 1u << 30, .unsafe_no_sync = true};
+        .folder = folder, .limit_bytes = 1u << 30, .unsafe_no_sync = true};
     if (store_lmdb.open(&options, &world->store, why, sizeof why) != KT_OK)
         fail(world, "the store cannot be opened: %s", why);
     context_init(&world->ctx);

@@ -309,7 +309,7 @@ static inline int set_up(void **state)
         return -1;
     snprintf(folder, sizeof(folder), "%s/data", f->root);
     struct store_options options = {
-        .folder = folder, .map_size_bytes = 256u << 20, .unsafe_no_sync = true};
+        .folder = folder, .limit_bytes = 256u << 20, .unsafe_no_sync = true};
     *state = f;
     if (store_lmdb.open(&options, &f->store, why, sizeof(why)) != KT_OK ||
         store_begin(f->store, NULL, STORE_WRITE, &f->txn) != KT_OK ||

@@ -29,10 +29,10 @@ static inline struct store_slice bytes(const char *text)
     return (struct store_slice){text, strlen(text)};
 }
 
-static inline enum kt_status open_sized(struct fixture *f, uint64_t map_size_bytes)
+static inline enum kt_status open_sized(struct fixture *f, uint64_t limit_bytes)
 {
     struct store_options options = {
-        .folder = f->folder, .map_size_bytes = map_size_bytes, .unsafe_no_sync = true};
+        .folder = f->folder, .limit_bytes = limit_bytes, .unsafe_no_sync = true};
     return store_lmdb.open(&options, &f->store, f->why, sizeof f->why);
 }
 
