@@ -263,12 +263,24 @@ static enum store_fault disk_fault_of(const struct lmdb_store *self, int error)
     }
 }
 
+/* Slots of readers that died with another program keep old pages for ever. */
+static bool free_dead_readers(struct lmdb_store *self)
+{
+    int dead = 0;
+    if (mdb_reader_check(self->env, &dead) != MDB_SUCCESS || dead == 0)
+        return false;
+    log_warn("storage freed readers of a dead process count=%d", dead);
+    return true;
+}
+
 static enum store_fault fault_of(struct lmdb_store *self, int error)
 {
     if (error == MDB_TXN_FULL)
         return STORE_FAULT_CROWDED;
     if (error != MDB_MAP_FULL)
         return disk_fault_of(self, error);
+    if (free_dead_readers(self))
+        return STORE_FAULT_ROOM;
     if (self->map_bytes >= self->limit_bytes)
         return STORE_FAULT_LIMIT;
     if (clock_monotonic_us() < self->grow_retry_us)
@@ -300,10 +312,7 @@ static void grow(struct lmdb_store *self)
     uint64_t before = self->map_bytes;
     uint64_t wanted = before < self->limit_bytes / 2 ? before * 2 : self->limit_bytes;
     int64_t began = clock_monotonic_us();
-    int dead = 0;
     self->wants_room = false;
-    if (self->env && mdb_reader_check(self->env, &dead) == MDB_SUCCESS && dead > 0)
-        log_warn("storage freed readers of a dead process count=%d", dead);
     if (open_anew(self, wanted, why, sizeof why) == KT_OK) {
         log_info("storage grew map_bytes=%" PRIu64 " before=%" PRIu64 " limit_bytes=%" PRIu64
                  " us=%" PRId64,
@@ -405,7 +414,6 @@ static void watch_disk(struct lmdb_store *self)
 void lmdb_env_committed(struct lmdb_store *self, uint64_t used_bytes)
 {
     int64_t now = clock_monotonic_us();
-    int dead = 0;
     if (self->trouble == STORE_FAULT_DISK_FULL || self->trouble == STORE_FAULT_DISK_FAILED ||
         self->trouble == STORE_FAULT_UNCERTAIN) {
         self->trouble = STORE_FAULT_NONE;
@@ -416,7 +424,5 @@ void lmdb_env_committed(struct lmdb_store *self, uint64_t used_bytes)
         return;
     self->care_us = now + CARE_US;
     watch_disk(self);
-    /* Slots of readers that died with another program would keep old pages for ever. */
-    if (mdb_reader_check(self->env, &dead) == MDB_SUCCESS && dead > 0)
-        log_warn("storage freed readers of a dead process count=%d", dead);
+    free_dead_readers(self);
 }

@@ -1,4 +1,4 @@
-/* Goal: the folder of a store has one owner, survives its death, can be copied, and a full map
+/* Goal: the folder of a store has one owner, survives its death, can be copied, and its limit
  * harms nothing.
  * Method: stories on the LMDB driver; other processes are forked and answer over pipes, so nothing
  * waits by the clock. */
@@ -173,7 +173,7 @@ static enum kt_status fill_until_refused(struct store_txn *txn, const char *pref
     return status;
 }
 
-static void a_full_map_refuses_the_transaction_and_keeps_the_data(void **state)
+static void a_full_store_refuses_the_transaction_and_keeps_the_data(void **state)
 {
     struct fixture *f = *state;
     store_lmdb.close(f->store);
@@ -181,10 +181,13 @@ static void a_full_map_refuses_the_transaction_and_keeps_the_data(void **state)
     save(f, "kept", "1");
 
     struct store_txn *txn = begin(f, NULL, STORE_WRITE);
-    assert_int_equal(fill_until_refused(txn, "bulk", 10000), KT_TOO_LARGE);
+    assert_int_equal(fill_until_refused(txn, "bulk", 10000), KT_BUSY);
     /* From now on the transaction says the same, also at its end. */
-    assert_int_equal(store_put(txn, bytes("small"), bytes("1")), KT_TOO_LARGE);
-    assert_int_equal(store_commit(txn), KT_TOO_LARGE);
+    assert_int_equal(store_put(txn, bytes("small"), bytes("1")), KT_BUSY);
+    assert_int_equal(store_commit(txn), KT_BUSY);
+
+    assert_int_equal(store_take_fault(f->store), STORE_FAULT_LIMIT);
+    assert_int_equal(store_take_fault(f->store), STORE_FAULT_NONE);
 
     save(f, "small", "1"); /* The next one has the space again. */
     store_lmdb.close(f->store);
@@ -195,7 +198,7 @@ static void a_full_map_refuses_the_transaction_and_keeps_the_data(void **state)
     assert_lacks(reader, "bulk 000000");
     store_abort(reader);
 
-    /* A larger map is only an option away. */
+    /* A larger limit is only an option away. */
     store_lmdb.close(f->store);
     assert_int_equal(open_sized(f, 64 * MIB), KT_OK);
     txn = begin(f, NULL, STORE_WRITE);
@@ -214,10 +217,10 @@ static void a_child_that_meets_the_full_map_does_not_take_its_parent_along(void 
         put(parent, "before", "1");
         struct store_txn *child = begin(f, parent, STORE_WRITE);
         struct store_txn *grandchild = NULL;
-        assert_int_equal(fill_until_refused(child, "bulk", 10000), KT_TOO_LARGE);
-        assert_int_equal(store_begin(f->store, child, STORE_WRITE, &grandchild), KT_TOO_LARGE);
+        assert_int_equal(fill_until_refused(child, "bulk", 10000), KT_BUSY);
+        assert_int_equal(store_begin(f->store, child, STORE_WRITE, &grandchild), KT_BUSY);
         if (commit_it[i])
-            assert_int_equal(store_commit(child), KT_TOO_LARGE);
+            assert_int_equal(store_commit(child), KT_BUSY);
         else
             store_abort(child);
         assert_lacks(parent, "bulk 000000");
@@ -254,7 +257,7 @@ static void a_commit_that_cannot_be_written_fails_and_the_data_stays(void **stat
     int result;
     assert_int_equal(waitpid(child, &result, 0), child);
     assert_true(WIFEXITED(result));
-    assert_int_equal(WEXITSTATUS(result), KT_INTERNAL);
+    assert_int_equal(WEXITSTATUS(result), KT_BUSY);
 
     assert_int_equal(open_sized(f, 64 * MIB), KT_OK);
     struct store_txn *reader = begin(f, NULL, STORE_READ);
@@ -299,7 +302,7 @@ int main(void)
         STORY(the_folder_and_its_files_are_for_the_owner_only),
         STORY(a_copy_opens_with_the_committed_data),
         STORY(an_empty_store_can_be_copied),
-        STORY(a_full_map_refuses_the_transaction_and_keeps_the_data),
+        STORY(a_full_store_refuses_the_transaction_and_keeps_the_data),
         STORY(a_child_that_meets_the_full_map_does_not_take_its_parent_along),
         STORY(a_commit_that_cannot_be_written_fails_and_the_data_stays),
         STORY(the_statistics_tell_entries_space_and_the_last_transaction),
