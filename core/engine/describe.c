@@ -266,7 +266,10 @@ enum kt_status system_stats(struct kt_ctx *ctx, const msgpack_object *params)
     kt_map_set_id(answer, "last_event", last_event);
     kt_map_set_id(answer, "store_entries", store.entries);
     kt_map_set_id(answer, "store_used_bytes", store.used_bytes);
+    kt_map_set_id(answer, "store_file_bytes", store.file_bytes);
     kt_map_set_id(answer, "store_map_bytes", store.map_bytes);
+    kt_map_set_id(answer, "store_limit_bytes", store.limit_bytes);
+    kt_map_set_id(answer, "store_disk_free_bytes", store.disk_free_bytes);
     kt_map_set_int(answer, "store_puts", (int64_t)store.puts);
     kt_map_set_int(answer, "store_put_key_bytes", (int64_t)store.put_key_bytes);
     kt_map_set_int(answer, "store_put_value_bytes", (int64_t)store.put_value_bytes);

@@ -17,7 +17,8 @@
 
 #define PASSWORD_FILE   "admin-password"
 #define CLOCK_BEHIND_US (INT64_C(86400) * 1000000)
-#define START_SHARE     1024 /* Of the store's limit: 1 GiB of the usual one. */
+#define START_SHARE     1024 /* Of the store's limit: 1 GiB of the usual one, */
+#define START_LEAST     ((uint64_t)1 << 20)
 
 /* --- Registry --- */
 
@@ -168,9 +169,10 @@ static enum kt_status open_parts(struct engine *engine, const struct engine_opti
 {
     static const struct kt_plugin *const builtins[] = {&access_system, &engine_builtin,
                                                        &custom_module};
+    uint64_t start = engine->limits.store_bytes / START_SHARE;
     struct store_options store = {.folder = options->folder,
                                   .limit_bytes = engine->limits.store_bytes,
-                                  .start_bytes = engine->limits.store_bytes / START_SHARE,
+                                  .start_bytes = start > START_LEAST ? start : START_LEAST,
                                   .unsafe_no_sync = options->unsafe_no_sync};
     if (sodium_init() < 0)
         return say(why, why_size, "libsodium does not start");

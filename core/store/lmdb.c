@@ -11,9 +11,7 @@
  *   can no longer be committed; its parent is as it was before.
  * - Every transaction that is under way is inside the gate; a parked reader is not. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "store/folder.h"
@@ -421,8 +419,6 @@ static enum kt_status lmdb_seek_before(struct store_cursor *base, struct store_s
     return status;
 }
 
-/* Care */
-
 static enum kt_status lmdb_stat(struct store_txn *base, struct store_stat *out)
 {
     struct lmdb_txn *txn = (struct lmdb_txn *)base;
@@ -444,53 +440,6 @@ static enum kt_status lmdb_stat(struct store_txn *base, struct store_stat *out)
         .put_value_bytes = atomic_load(&self->put_value_bytes),
     };
     return KT_OK;
-}
-
-/* Copies and makes the copy durable. Compacting refuses a file with leaked pages; a backup with
- * them is better than none. */
-static enum kt_status copy_into(MDB_env *env, const char *folder, const char *file, char *why,
-                                size_t why_size)
-{
-    int error = mdb_env_copy2(env, folder, MDB_CP_COMPACT);
-    if (error == MDB_INCOMPATIBLE) {
-        log_warn("storage copies without compaction cause=\"%s\"", mdb_strerror(error));
-        unlink(file);
-        error = mdb_env_copy2(env, folder, 0);
-    }
-    if (error != MDB_SUCCESS)
-        return folder_explain(KT_INTERNAL, why, why_size, "cannot copy to %s: %s", folder,
-                              mdb_strerror(error));
-    KT_TRY(folder_sync_file(folder, "data.mdb", why, why_size));
-    return folder_sync(folder, why, why_size);
-}
-
-static enum kt_status lmdb_copy(struct store *store, const char *folder)
-{
-    struct lmdb_store *self = (struct lmdb_store *)store;
-    char why[512];
-    char file[FOLDER_PATH_SIZE];
-    bool created = false;
-    enum kt_status status = KT_OK;
-    if ((size_t)snprintf(file, sizeof file, "%s/data.mdb", folder) >= sizeof file)
-        status = folder_explain(KT_INTERNAL, why, sizeof why, "the path of the copy is too long");
-    if (status == KT_OK)
-        status = folder_create(folder, &created, why, sizeof why);
-    if (status == KT_OK)
-        status = folder_check_empty(folder, why, sizeof why);
-    if (status == KT_OK) {
-        gate_enter(&self->gate); /* The store cannot grow meanwhile. */
-        status = self->env ? copy_into(self->env, folder, file, why, sizeof why)
-                           : folder_explain(KT_BUSY, why, sizeof why, "the database is closed");
-        gate_leave(&self->gate);
-        if (status != KT_OK) /* Half a copy must not be taken for a backup. */
-            unlink(file);
-    }
-    if (status == KT_OK)
-        return KT_OK;
-    if (created)
-        rmdir(folder);
-    log_error("storage copy failed cause=\"%s\"", why);
-    return KT_INTERNAL;
 }
 
 const struct store_driver store_lmdb = {

@@ -69,3 +69,6 @@ void lmdb_env_committed(struct lmdb_store *self, uint64_t used_bytes);
 uint64_t lmdb_env_disk_free(const struct lmdb_store *self);
 /** Any other failure of LMDB, to the log. */
 enum kt_status lmdb_env_report(const char *doing, int error);
+
+/** lmdb_copy.c: the driver's `copy`. */
+enum kt_status lmdb_copy(struct store *store, const char *folder);

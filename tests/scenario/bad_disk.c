@@ -1,5 +1,5 @@
 /* A disk that fails on demand, for the database file alone: a library to preload into a server, or
- * included by a unit test. The file that KONTOR_BAD_DISK names says how it fails just now:
+ * a part of a unit test. The file that KONTOR_BAD_DISK names says how it fails just now:
  *
  *   full    writes find no room
  *   sync    what was written cannot be made durable

@@ -1,8 +1,7 @@
 /* Goal: whatever the disk fails at, the data stay as they were, who writes is told what is the
  * matter, reads go on, and writes work again when the disk does.
- * Method: this program's own pwrite, writev and fdatasync fail on demand (../scenario/bad_disk.c),
- * also for LMDB. */
-#include "../scenario/bad_disk.c"
+ * Method: this program's own pwrite, writev and fdatasync fail on demand (../scenario/bad_disk.c
+ * is linked to it), also for LMDB. */
 #include "store_fixture.h"
 
 static void set_disk(const char *how)

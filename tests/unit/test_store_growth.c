@@ -204,11 +204,11 @@ static void a_read_that_does_not_move_stops_growth_until_it_ends(void **state)
 /* Room for a map of 32 MiB, but not of 64. */
 static bool limit_address_space(void)
 {
-    unsigned long long pages = 0;
+    char pages[32] = "";
     FILE *memory = fopen("/proc/self/statm", "re");
-    if (!memory || fscanf(memory, "%llu", &pages) != 1 || fclose(memory) != 0)
+    if (!memory || !fgets(pages, sizeof pages, memory) || fclose(memory) != 0)
         return false;
-    rlim_t bytes = pages * (rlim_t)sysconf(_SC_PAGESIZE) + 32 * MIB;
+    rlim_t bytes = strtoull(pages, NULL, 10) * (rlim_t)sysconf(_SC_PAGESIZE) + 32 * MIB;
     const struct rlimit space = {bytes, bytes};
     return setrlimit(RLIMIT_AS, &space) == 0;
 }

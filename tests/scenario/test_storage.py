@@ -1,0 +1,217 @@
+#!/usr/bin/python3
+"""The store of a running server grows, fills up, and meets disks that are full or fail. No
+acknowledged write is ever lost, none that was refused is found, and no restart is needed.
+
+The failing disk is tests/scenario/bad_disk.c, preloaded; a really full one is a small tmpfs, where
+mounting is allowed.
+"""
+import os
+import pathlib
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+import unittest.mock
+
+from kontor_test import BUILD, KontorCase, KontorError, Server, Wire, main
+
+BAD_DISK = BUILD / "tests" / "bad_disk.so"
+WITHIN_S = 30
+TEXT = "x" * 10000
+WRITERS = 8
+EACH = 100
+
+
+def write_file(path, text):
+    """At once as a whole: the server may look at any time."""
+    fresh = path.with_suffix(".new")
+    fresh.write_text(text, encoding="utf-8")
+    fresh.rename(path)
+
+
+class Storage(KontorCase):
+    MODULES = ()
+
+    def start(self, *more, data=None, **environment):
+        server = Server(data)
+        self.addCleanup(server.close)
+        with unittest.mock.patch.dict(os.environ, environment):
+            server.start(*more)
+        self.server_under_test = server
+        self.client = server.connect()
+        self.client.call("module.enable", name="products")
+        return server
+
+    def wire(self, server):
+        wire = Wire(server.socket)
+        self.addCleanup(wire.close)
+        wire.call("auth.login", {"user": "admin", "password": server.password()})
+        return wire
+
+    def product(self, code):
+        return {"entity": "products.product",
+                "values": {"code": code, "name": code, "description": TEXT}}
+
+    def create(self, code, **more):
+        return self.client.call("record.create", self.product(code), **more)
+
+    def create_when_it_works(self, code):
+        deadline = time.monotonic() + WITHIN_S
+        while True:
+            try:
+                return self.create(code)
+            except KontorError as error:
+                if error.code != "busy" or time.monotonic() > deadline:
+                    raise
+
+    def codes(self):
+        return {product["code"] for product in self.client.all("products.product")}
+
+    def assert_whole(self):
+        self.assertEqual(self.client.call("system.check")["problems"], [])
+
+
+class Growth(Storage):
+    def test_it_grows_under_load_and_nobody_notices(self):
+        # 1 MiB to begin with; 800 products that take 12 KiB each.
+        server = self.start("--store-bytes", "1G")
+        before = self.client.call("system.stats")["store_map_bytes"]
+        failures, created, counts = [], [], []
+        is_over = threading.Event()
+
+        def write(writer):
+            wire = self.wire(server)
+            for i in range(EACH):
+                code = f"{writer}-{i}"
+                wire.call("record.create", self.product(code))
+                created.append(code)
+
+        def read():
+            wire = self.wire(server)
+            while not is_over.is_set():
+                counts.append(wire.call("record.count", {"entity": "products.product"})["count"])
+
+        def guarded(work, *words):
+            try:
+                work(*words)
+            except Exception as failure:
+                failures.append(failure)
+
+        readers = [threading.Thread(target=guarded, args=(read,)) for _ in range(2)]
+        writers = [threading.Thread(target=guarded, args=(write, i)) for i in range(WRITERS)]
+        for thread in readers + writers:
+            thread.start()
+        for thread in writers:
+            thread.join()
+        is_over.set()
+        for thread in readers:
+            thread.join()
+
+        self.assertEqual(failures, [])
+        self.assertEqual(len(created), WRITERS * EACH)
+        self.assertEqual(self.codes(), set(created))
+        self.assertTrue(counts)
+        stats = self.client.call("system.stats")
+        self.assertGreaterEqual(stats["store_map_bytes"], 8 * before)
+        self.assertGreaterEqual(server.log().count("storage grew"), 3)
+        self.assertNotIn(" error ", server.log())
+        self.assert_whole()
+
+    def test_at_the_limit_writes_are_refused_and_reads_go_on(self):
+        server = self.start("--store-bytes", "16M")
+        created = []
+        with self.refused("busy") as caught:
+            for i in range(2000):
+                self.create(f"P{i}")
+                created.append(f"P{i}")
+        self.assertIn("store-bytes", caught.exception.message)
+        self.assertEqual(self.codes(), set(created))
+        self.assertEqual(server.log().count("of its limit"), 1)
+        self.assertGreater(self.client.call("system.stats")["store_used_bytes"], 0.8 * (16 << 20))
+
+        server.stop()
+        server.start("--store-bytes", "32M")
+        self.client = server.connect()
+        self.create("more")
+        self.assertEqual(self.codes(), {*created, "more"})
+        self.assert_whole()
+
+
+class FailingDisk(Storage):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.disk = pathlib.Path(self.folder.name) / "disk"
+        # The library comes before the sanitizer's, which it does not mind.
+        self.start(LD_PRELOAD=str(BAD_DISK), KONTOR_BAD_DISK=str(self.disk),
+                   ASAN_OPTIONS=os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0")
+
+    def check_refusing(self, how, words):
+        self.create("before")
+        write_file(self.disk, how)
+        for code in ("first", "second", "third"):
+            with self.refused("busy") as caught:
+                self.create(code)
+            self.assertIn(words, caught.exception.message)
+            self.assertEqual(self.codes(), {"before"})
+        self.assertEqual(self.server_under_test.log().count("storage refuses writes"), 1)
+
+        write_file(self.disk, "well")
+        self.create_when_it_works("after")
+        self.assertEqual(self.codes(), {"before", "after"})
+        self.assertEqual(self.server_under_test.log().count("storage takes writes again"), 1)
+        self.assert_whole()
+
+    def test_a_full_disk_refuses_and_recovers(self):
+        self.check_refusing("full", "is full")
+
+    def test_a_failed_sync_is_never_taken_for_success(self):
+        self.check_refusing("sync", "failed")
+
+    def test_after_a_commit_of_unknown_outcome_the_request_id_tells(self):
+        write_file(self.disk, "dying")
+        with self.refused("internal") as caught:
+            self.create("perhaps", request_id="once")
+        self.assertIn("request_id", caught.exception.message)
+        with self.refused("busy"):
+            self.client.call("record.count", entity="products.product")
+        write_file(self.disk, "well")
+        self.create_when_it_works("after")
+        self.create("perhaps", request_id="once")
+        self.assertEqual(self.codes(), {"perhaps", "after"})
+        self.assert_whole()
+
+
+class SmallDisk(Storage):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp()
+        self.addCleanup(os.rmdir, self.folder)
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", self.folder],
+                                 capture_output=True, text=True, check=False)
+        if mounted.returncode != 0:
+            self.skipTest(f"no tmpfs here: {mounted.stderr.strip()}")
+        self.addCleanup(subprocess.run, ["umount", self.folder], check=True)
+
+    def test_a_full_disk_refuses_and_recovers(self):
+        data = pathlib.Path(self.folder) / "data"
+        data.mkdir()
+        server = self.start(data=data)
+        ballast = pathlib.Path(self.folder) / "ballast"
+        ballast.write_bytes(bytes(4 << 20))
+        created = []
+        with self.refused("busy") as caught:
+            for i in range(2000):
+                self.create(f"P{i}")
+                created.append(f"P{i}")
+        self.assertIn("is full", caught.exception.message)
+        self.assertEqual(self.codes(), set(created))
+        ballast.unlink()
+        self.create_when_it_works("more")
+        self.assertEqual(self.codes(), {*created, "more"})
+        self.assert_whole()
+        server.stop()
+
+
+if __name__ == "__main__":
+    main()
