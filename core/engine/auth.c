@@ -1,6 +1,4 @@
 /* Logging in: who a connection acts for. rpc/ runs these alone on their connection. */
-#include <stdio.h>
-
 #include "base/log.h"
 #include "engine/engine_internal.h"
 
@@ -22,14 +20,13 @@ static enum kt_status admit(struct kt_ctx *ctx, uint64_t user_id, bool with_toke
     }
     kt_reply_map(ctx, answer);
     session->user_id = user_id;
-    snprintf(session->user_name, sizeof(session->user_name), "%s", kt_user_name(ctx));
     return KT_OK;
 }
 
 /* A failed login leaves nobody logged in, whoever was before. */
 static void leave(struct kt_ctx *ctx)
 {
-    *((struct engine_ctx *)ctx)->session = (struct engine_session){0};
+    ((struct engine_ctx *)ctx)->session->user_id = 0;
 }
 
 enum kt_status auth_login(struct kt_ctx *ctx, const msgpack_object *params)

@@ -35,11 +35,13 @@ struct engine_traffic {
     atomic_ullong received_bytes, sent_bytes;
 };
 
+#define ENGINE_ADDRESS_BYTES 16 /* IPv6, or whatever tells one origin from another. */
+
 /** Who is at the other end of a connection. Written only by auth.* methods, which rpc/ runs alone
  *  on their connection: no request of a session is in flight while it changes. */
 struct engine_session {
     uint64_t user_id; /**< 0: not logged in. */
-    char user_name[128];
+    unsigned char address[ENGINE_ADDRESS_BYTES];
 };
 
 /** One request on its way. Made by rpc/, which keeps it alive until `done`. */

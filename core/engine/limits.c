@@ -18,6 +18,10 @@
 
 const struct limit_text limit_texts[] = {
     {"connections", "at one time", OF(connections), 16384, 1, 1000000, LIMIT_COUNT},
+    {"connections-per-address", "of them from one address (IPv6: one /64)",
+     OF(connections_per_address), 1000, 1, 1000000, LIMIT_COUNT},
+    {"connections-local", "of them from one loopback address, or by the Unix socket",
+     OF(connections_local), 16384, 1, 1000000, LIMIT_COUNT},
     {"in-flight", "requests of one connection that are worked on", OF(in_flight), 64, 1, 65536,
      LIMIT_COUNT},
     {"message-bytes", "of one request", OF(message_bytes), KT_LIMIT_MESSAGE_BYTES, 4 * KIB,
@@ -28,8 +32,12 @@ const struct limit_text limit_texts[] = {
      GIB, LIMIT_BYTES},
     {"unread-seconds", "in which a client must read some of its replies", OF(unread_seconds), 60, 1,
      HOUR_S, LIMIT_SECONDS},
+    {"buffer-bytes", "that wait in all connections, received or to send", OF(buffer_bytes),
+     512 * MIB, MIB, 1024 * GIB, LIMIT_BYTES},
     {"queue", "requests that wait, reads and writes each", OF(queue), 4096, 1, 1000000,
      LIMIT_COUNT},
+    {"queue-bytes", "of all requests that wait or are worked on", OF(queue_bytes), 256 * MIB, MIB,
+     1024 * GIB, LIMIT_BYTES},
     {"store-bytes", "of the database file: what would not fit is refused", OF(store_bytes), TIB,
      16 * MIB, 64 * TIB, LIMIT_BYTES},
 };

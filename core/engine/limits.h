@@ -11,13 +11,17 @@
 struct limits {
     /* Of connections. */
     size_t connections;
+    size_t connections_per_address;
+    size_t connections_local; /**< The same for each loopback address, and the Unix socket. */
     size_t in_flight;
     size_t message_bytes;
     size_t message_seconds;
     size_t unread_bytes;
     size_t unread_seconds;
+    size_t buffer_bytes; /**< Of all connections together. */
     /* Of requests. */
     size_t queue;
+    size_t queue_bytes;
     /* Of the data. */
     size_t store_bytes;
 };

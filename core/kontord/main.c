@@ -20,7 +20,7 @@
 #include "rpc/rpc.h"
 
 #define DRAIN_S       10
-#define OWN_FILES     256u /* Descriptors for the database, the modules and the log. */
+#define OWN_FILES     ((rlim_t)256) /* Descriptors for the database, the modules and the log. */
 #define REASON_SIZE   1024
 #define SIGNALS_COUNT 3
 

@@ -5,60 +5,35 @@
  * long after its socket perhaps. An exclusive method is in flight alone. A readable event is
  * pending only if every whole message before has been given to the engine. Of the output, a
  * writable event is pending exactly while some of it waits for the client to read. */
-#include "rpc/connection.h"
-
-#include <assert.h>
-#include <errno.h>
 #include <event2/buffer.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#include "rpc/input.h"
+#include "rpc/connection_internal.h"
 
-#define OUTPUT_PAUSE_BYTES (4u << 20)  /* More unsent than this: no new requests. */
-#define COPY_BYTES         4096u       /* Replies up to this are copied together. */
-#define LINGER_S           2           /* For a client to hang up after its last reply. */
-#define DISCARD_BYTES      (16u << 20) /* Of a client that was cut off and goes on sending. */
-
-enum connection_state {
-    CONNECTION_OPEN,
-    CONNECTION_ENDING,    /* Answers what it has, then shuts down. */
-    CONNECTION_LINGERING, /* Everything is sent; waits for the client to hang up. */
-    CONNECTION_GONE,      /* Closed; the engine may still hold calls of it. */
-};
-
-struct connection {
-    struct connections *all;
-    struct connection *next;
-    struct connection *previous;
-    struct connection *next_ready;
-    bool is_ready;
-    enum connection_state state;
-    evutil_socket_t fd;
-    struct event *readable;
-    struct event *writable; /* Its timeout: the client reads nothing. */
-    struct event *timer;    /* A frame begun while open, then the linger time. */
-    struct engine_session session;
-    struct input input;
-    struct frame_scan scan; /* Of the first message in the input. */
-    struct evbuffer *output;
-    unsigned in_flight;
-    bool is_alone;   /* An exclusive method is in flight. */
-    bool is_cut_off; /* Whatever it still sends is thrown away. */
-    bool hung_up;    /* It will send no more. */
-    size_t discarded_bytes;
-    char peer[CONNECTION_PEER_SIZE];
-};
+#define LINGER_S      2           /* For a client to hang up after its last reply. */
+#define DISCARD_BYTES (16u << 20) /* Of a client that was cut off and goes on sending. */
 
 static void on_readable(evutil_socket_t fd, short events, void *argument);
 static void on_writable(evutil_socket_t fd, short events, void *argument);
 static void on_timer(evutil_socket_t fd, short events, void *argument);
 static void on_returned(evutil_socket_t fd, short events, void *argument);
+static struct connection *make(struct connections *all, evutil_socket_t fd, struct peer *peer,
+                               const char *name);
+static void free_parts(struct connection *c);
 static void advance(struct connection *c);
-static void hang_up(struct connection *c);
-static void unlink_and_free(struct connection *c);
+
+static void free_shared(struct connections *all)
+{
+    if (all->returned)
+        event_free(all->returned);
+    peers_deinit(&all->peers);
+    free(all->room);
+    rpc_returns_deinit(&all->returns);
+}
 
 bool connections_init(struct connections *all)
 {
@@ -66,11 +41,11 @@ bool connections_init(struct connections *all)
         return false;
     all->returned =
         event_new(all->base, all->returns.wake_fd, EV_READ | EV_PERSIST, on_returned, all);
-    if (all->returned && event_add(all->returned, NULL) == 0)
+    all->room = malloc(CONNECTION_ROOM_BYTES);
+    if (peers_init(&all->peers) && all->room && all->returned &&
+        event_add(all->returned, NULL) == 0)
         return true;
-    if (all->returned)
-        event_free(all->returned);
-    rpc_returns_deinit(&all->returns);
+    free_shared(all);
     return false;
 }
 
@@ -84,26 +59,63 @@ void connections_deinit(struct connections *all)
     struct connection *after;
     for (struct connection *c = all->first; c; c = after) {
         after = c->next;
-        hang_up(c);
+        connection_hang_up(c);
+        peers_leave(&all->peers, c->peer);
         free(c);
     }
-    event_free(all->returned);
-    rpc_returns_deinit(&all->returns);
+    free_shared(all);
 }
 
-void connection_open(struct connections *all, evutil_socket_t fd, const char *peer)
+/* Why no more may come from there; NULL: one more may. */
+static const char *refusal(const struct connections *all, const struct peer *peer)
+{
+    const struct limits *limits = &all->limits;
+    if (all->count >= limits->connections)
+        return "too many connections";
+    if (peer->connections >
+        (peer->is_local ? limits->connections_local : limits->connections_per_address))
+        return "too many connections from this address";
+    return NULL;
+}
+
+bool connection_open(struct connections *all, evutil_socket_t fd, const struct sockaddr *from,
+                     const char *name, const char **why)
+{
+    struct peer *peer = peers_enter(&all->peers, from);
+    *why = peer ? refusal(all, peer) : "out of memory";
+    struct connection *c = *why ? NULL : make(all, fd, peer, name);
+    if (c) {
+        advance(c);
+        return true;
+    }
+    if (peer)
+        peers_leave(&all->peers, peer);
+    if (!*why)
+        *why = "out of memory";
+    return false;
+}
+
+static struct connection *make(struct connections *all, evutil_socket_t fd, struct peer *peer,
+                               const char *name)
 {
     struct connection *c = calloc(1, sizeof *c);
-    if (!c) {
-        report_connection(&all->report, "refused", peer, "out of memory");
-        traffic_add(&all->traffic->refused, 1);
-        evutil_closesocket(fd);
-        return;
-    }
+    if (!c)
+        return NULL;
     c->all = all;
     c->scan.most = all->limits.message_bytes;
     c->fd = fd;
-    snprintf(c->peer, sizeof c->peer, "%s", peer);
+    c->peer = peer;
+    memcpy(c->session.address, peer->address, sizeof c->session.address);
+    snprintf(c->name, sizeof c->name, "%s", name);
+    c->readable = event_new(all->base, fd, EV_READ | EV_PERSIST, on_readable, c);
+    c->writable = event_new(all->base, fd, EV_WRITE, on_writable, c);
+    c->timer = evtimer_new(all->base, on_timer, c);
+    c->output = evbuffer_new();
+    if (!c->readable || !c->writable || !c->timer || !c->output) {
+        free_parts(c);
+        free(c);
+        return NULL;
+    }
     c->next = all->first;
     if (c->next)
         c->next->previous = c;
@@ -111,15 +123,7 @@ void connection_open(struct connections *all, evutil_socket_t fd, const char *pe
     all->count++;
     traffic_add(&all->traffic->accepted, 1);
     atomic_store_explicit(&all->traffic->open, all->count, memory_order_relaxed);
-    c->readable = event_new(all->base, fd, EV_READ | EV_PERSIST, on_readable, c);
-    c->writable = event_new(all->base, fd, EV_WRITE, on_writable, c);
-    c->timer = evtimer_new(all->base, on_timer, c);
-    c->output = evbuffer_new();
-    if (!c->readable || !c->writable || !c->timer || !c->output) {
-        report_connection(&all->report, "refused", peer, "out of memory");
-        hang_up(c);
-    }
-    advance(c);
+    return c;
 }
 
 static void unlink_and_free(struct connection *c)
@@ -132,6 +136,7 @@ static void unlink_and_free(struct connection *c)
     else
         all->first = c->next;
     all->count--;
+    peers_leave(&all->peers, c->peer);
     atomic_store_explicit(&all->traffic->open, all->count, memory_order_relaxed);
     free(c);
     if (all->count == 0 && all->is_ending)
@@ -143,8 +148,7 @@ static bool is_idle(const struct connection *c)
 {
     int unread = 0;
     return c->state == CONNECTION_OPEN && c->in_flight == 0 && c->input.size == 0 &&
-           evbuffer_get_length(c->output) == 0 && ioctl(c->fd, FIONREAD, &unread) == 0 &&
-           unread == 0;
+           outbound_waiting(c) == 0 && ioctl(c->fd, FIONREAD, &unread) == 0 && unread == 0;
 }
 
 void connections_end(struct connections *all)
@@ -154,7 +158,7 @@ void connections_end(struct connections *all)
     for (struct connection *c = all->first; c; c = next) {
         next = c->next;
         if (is_idle(c))
-            hang_up(c);
+            connection_hang_up(c);
         else if (c->state == CONNECTION_OPEN)
             c->state = CONNECTION_ENDING;
         advance(c);
@@ -166,7 +170,7 @@ void connections_close(struct connections *all)
     struct connection *next;
     for (struct connection *c = all->first; c; c = next) {
         next = c->next;
-        hang_up(c);
+        connection_hang_up(c);
         advance(c);
     }
 }
@@ -178,12 +182,8 @@ static void free_event(struct event **event)
     *event = NULL;
 }
 
-/* Lets go of everything but the calls. */
-static void hang_up(struct connection *c)
+static void free_parts(struct connection *c)
 {
-    if (c->state == CONNECTION_GONE)
-        return;
-    c->state = CONNECTION_GONE;
     free_event(&c->readable);
     free_event(&c->writable);
     free_event(&c->timer);
@@ -191,224 +191,33 @@ static void hang_up(struct connection *c)
         evbuffer_free(c->output);
     c->output = NULL;
     input_deinit(&c->input);
+}
+
+/* Of the bytes that wait in all connections, its part. */
+static void count_buffered(struct connection *c)
+{
+    size_t bytes = c->input.capacity + outbound_waiting(c);
+    c->all->buffered_bytes += bytes - c->buffered_bytes;
+    c->buffered_bytes = bytes;
+}
+
+void connection_hang_up(struct connection *c)
+{
+    if (c->state == CONNECTION_GONE)
+        return;
+    c->state = CONNECTION_GONE;
+    free_parts(c);
+    count_buffered(c);
     evutil_closesocket(c->fd);
 }
 
-static void drop(struct connection *c, const char *reason)
+void connection_drop(struct connection *c, const char *reason)
 {
     if (c->state == CONNECTION_GONE)
         return;
-    report_connection(&c->all->report, "dropped", c->peer, reason);
+    report_connection(&c->all->report, "dropped", c->name, reason);
     traffic_add(&c->all->traffic->dropped, 1);
-    hang_up(c);
-}
-
-/* Output */
-
-static void free_bytes(const void *bytes, size_t size, void *argument)
-{
-    (void)bytes;
-    (void)size;
-    free(argument);
-}
-
-/* Takes the reply's bytes. */
-static void send_reply(struct connection *c, msgpack_sbuffer *reply)
-{
-    bool is_copied = reply->size <= COPY_BYTES;
-    int failed;
-    if (is_copied) {
-        failed = evbuffer_add(c->output, reply->data, reply->size);
-    } else {
-        failed =
-            evbuffer_add_reference(c->output, reply->data, reply->size, free_bytes, reply->data);
-        if (!failed)
-            msgpack_sbuffer_init(reply); /* The output frees them. */
-    }
-    if (failed)
-        drop(c, "out of memory");
-}
-
-static void send_error(struct connection *c, uint32_t msgid, enum kt_status status,
-                       const char *message, const char *message_zh)
-{
-    msgpack_sbuffer reply;
-    msgpack_sbuffer_init(&reply);
-    engine_pack_error(&reply, msgid, status, NULL, message, message_zh);
-    send_reply(c, &reply);
-    msgpack_sbuffer_destroy(&reply);
-}
-
-/* Sends what the client takes at once, and waits for it to read before sending more. */
-static void flush(struct connection *c)
-{
-    if (evbuffer_get_length(c->output) == 0 || event_pending(c->writable, EV_WRITE, NULL))
-        return;
-    int sent = evbuffer_write(c->output, c->fd);
-    if (sent > 0)
-        traffic_add(&c->all->traffic->sent_bytes, (unsigned)sent);
-    if (sent < 0 && errno != EAGAIN && errno != EINTR) {
-        hang_up(c); /* The client left without waiting for its replies. */
-        return;
-    }
-    size_t unsent = evbuffer_get_length(c->output);
-    struct timeval timeout = {.tv_sec = (time_t)c->all->limits.unread_seconds};
-    if (unsent > c->all->limits.unread_bytes)
-        drop(c, "too many unread replies");
-    else if (unsent > 0 && event_add(c->writable, &timeout) != 0)
-        drop(c, "out of memory");
-}
-
-/* Input */
-
-static void forget_message(struct connection *c)
-{
-    input_take(&c->input, c->scan.size);
-    c->scan = (struct frame_scan){.most = c->all->limits.message_bytes};
-    evtimer_del(c->timer);
-}
-
-/* Says why, answers what was asked before, and closes. */
-static void cut_off(struct connection *c, enum kt_status status, const char *message,
-                    const char *message_zh)
-{
-    report_connection(&c->all->report, "dropped", c->peer, message);
-    traffic_add(&c->all->traffic->dropped, 1);
-    send_error(c, frame_msgid(input_bytes(&c->input), c->input.size), status, message, message_zh);
-    if (c->state == CONNECTION_GONE)
-        return;
-    c->state = CONNECTION_ENDING;
-    c->is_cut_off = true;
-    c->scan.size = c->input.size;
-    forget_message(c);
-}
-
-static_assert(KT_LIMIT_MESSAGE_DEPTH == 32 && KT_LIMIT_MESSAGE_ELEMENTS == 400000u,
-              "the messages below name the limits");
-
-static const struct refusal {
-    enum kt_status status;
-    const char *message;
-    const char *message_zh;
-} refusals[] = {
-    [FRAME_MALFORMED] = {KT_INVALID, "the bytes are not msgpack: send msgpack-RPC messages",
-                         "收到的字节不是 msgpack：请发送 msgpack-RPC 消息"},
-    [FRAME_TOO_DEEP] = {KT_TOO_LARGE, "the message nests deeper than 32 levels: flatten it",
-                        "消息嵌套超过 32 层：请减少层数"},
-    [FRAME_TOO_MANY] = {KT_TOO_LARGE, "the message has more than 400000 values: split it",
-                        "消息超过 400000 个值：请拆分"},
-};
-
-static void refuse_message(struct connection *c, enum frame_state state)
-{
-    char message[64];
-    char message_zh[64];
-    size_t most = c->all->limits.message_bytes;
-    if (state != FRAME_TOO_LARGE) {
-        cut_off(c, refusals[state].status, refusals[state].message, refusals[state].message_zh);
-        return;
-    }
-    snprintf(message, sizeof message, "the message is larger than %zu bytes: split it", most);
-    snprintf(message_zh, sizeof message_zh, "消息超过 %zu 字节：请拆分", most);
-    cut_off(c, KT_TOO_LARGE, message, message_zh);
-}
-
-static bool submit(struct connection *c, const struct frame_parts *parts)
-{
-    struct rpc_call *call = rpc_call_new(input_bytes(&c->input), c->scan.size, parts);
-    if (!call)
-        return false;
-    call->connection = c;
-    call->returns = &c->all->returns;
-    call->request.session = &c->session;
-    c->in_flight++;
-    engine_submit(c->all->engine, &call->request);
-    return true;
-}
-
-/* The first message of the input is whole. False when it has to wait for those before it. */
-static bool handle_message(struct connection *c)
-{
-    struct frame_parts parts;
-    bool is_good = frame_split(input_bytes(&c->input), c->scan.size, &parts);
-    if (parts.kind == FRAME_NEITHER) {
-        cut_off(c, KT_INVALID, "the message is no request: send [0, msgid, method, [params]]",
-                "该消息不是请求：请发送 [0, msgid, method, [params]]");
-        return true;
-    }
-    if (parts.kind == FRAME_REQUEST && is_good) {
-        bool is_exclusive = engine_method_is_exclusive(parts.method, parts.method_length);
-        if (is_exclusive && c->in_flight > 0)
-            return false;
-        c->is_alone = is_exclusive;
-        if (!submit(c, &parts))
-            drop(c, "out of memory");
-    } else if (parts.kind == FRAME_REQUEST) {
-        send_error(c, parts.msgid, KT_INVALID,
-                   "the request is malformed: send [0, msgid, method, [params]] with the method's "
-                   "name as text",
-                   "请求格式错误：请发送 [0, msgid, method, [params]]，方法名须为文本");
-    }
-    /* A notification asks for nothing and gets nothing. */
-    if (c->state != CONNECTION_GONE)
-        forget_message(c);
-    return true;
-}
-
-static bool may_submit(const struct connection *c)
-{
-    return (c->state == CONNECTION_OPEN || c->state == CONNECTION_ENDING) && !c->is_alone &&
-           c->in_flight < c->all->limits.in_flight &&
-           evbuffer_get_length(c->output) < OUTPUT_PAUSE_BYTES;
-}
-
-/* True when every whole message has been given away, so that reading more makes sense. */
-static bool submit_messages(struct connection *c)
-{
-    while (may_submit(c)) {
-        enum frame_state state = frame_scan(&c->scan, input_bytes(&c->input), c->input.size);
-        if (state == FRAME_MORE)
-            return true;
-        if (state != FRAME_WHOLE)
-            refuse_message(c, state);
-        else if (!handle_message(c))
-            return false;
-    }
-    return false;
-}
-
-/* For an open connection: one portion per event, so that no client has the thread for itself. */
-static void receive(struct connection *c)
-{
-    size_t room;
-    char *into = input_room(&c->input, &room);
-    if (!into) {
-        drop(c, "out of memory");
-        return;
-    }
-    ssize_t got = recv(c->fd, into, room, 0);
-    if (got > 0) {
-        traffic_add(&c->all->traffic->received_bytes, (size_t)got);
-        input_add(&c->input, (size_t)got);
-    } else if (got == 0) {
-        c->hung_up = true; /* Perhaps only this way: it may still want its replies. */
-        c->state = CONNECTION_ENDING;
-    } else if (errno != EAGAIN && errno != EINTR) {
-        hang_up(c);
-    }
-}
-
-/* A socket closed with unread bytes resets the line, and the client might lose its last reply. */
-static void discard(struct connection *c)
-{
-    char nowhere[16384];
-    ssize_t got = recv(c->fd, nowhere, sizeof nowhere, 0);
-    if (got > 0)
-        c->discarded_bytes += (size_t)got;
-    else if (got == 0)
-        c->hung_up = true;
-    else if (errno != EAGAIN && errno != EINTR)
-        hang_up(c);
+    connection_hang_up(c);
 }
 
 /* Life */
@@ -417,7 +226,7 @@ static void shut_down(struct connection *c)
 {
     struct timeval timeout = {.tv_sec = LINGER_S};
     if (c->hung_up || shutdown(c->fd, SHUT_WR) != 0 || evtimer_add(c->timer, &timeout) != 0)
-        hang_up(c);
+        connection_hang_up(c);
     else
         c->state = CONNECTION_LINGERING;
 }
@@ -447,39 +256,71 @@ static void watch(struct connection *c, bool is_hungry)
             failed |= evtimer_add(c->timer, &timeout);
     }
     if (failed)
-        drop(c, "out of memory");
+        connection_drop(c, "out of memory");
 }
 
 static void advance(struct connection *c)
 {
     bool is_hungry = false;
     if (c->state != CONNECTION_GONE)
-        flush(c);
+        outbound_flush(c);
     if (c->state != CONNECTION_GONE)
-        is_hungry = submit_messages(c);
+        is_hungry = inbound_submit(c);
     if (c->state != CONNECTION_GONE)
-        flush(c); /* Errors that submit_messages answered itself. */
-    if (c->state == CONNECTION_ENDING && is_hungry && c->in_flight == 0 &&
-        evbuffer_get_length(c->output) == 0)
+        outbound_flush(c); /* Errors that inbound_submit answered itself. */
+    if (c->state == CONNECTION_ENDING && is_hungry && c->in_flight == 0 && outbound_waiting(c) == 0)
         shut_down(c);
     if (c->state == CONNECTION_LINGERING && (c->hung_up || c->discarded_bytes >= DISCARD_BYTES))
-        hang_up(c);
+        connection_hang_up(c);
     if (c->state != CONNECTION_GONE)
         watch(c, is_hungry);
+    if (c->state != CONNECTION_GONE && !input_keep(&c->input))
+        connection_drop(c, "out of memory");
+    if (c->state != CONNECTION_GONE)
+        count_buffered(c);
     if (c->state == CONNECTION_GONE && c->in_flight == 0 && !c->is_ready)
         unlink_and_free(c);
+}
+
+static struct connection *heaviest(const struct connections *all)
+{
+    struct connection *most = NULL;
+    for (struct connection *c = all->first; c; c = c->next) {
+        if (!most || c->buffered_bytes > most->buffered_bytes)
+            most = c;
+    }
+    return most;
+}
+
+/* Who holds most pays when all together hold too much. Only at the end of an event: it frees
+ * connections. */
+static void relieve(struct connections *all)
+{
+    if (all->buffered_bytes <= all->limits.buffer_bytes)
+        return;
+    struct connection *most;
+    while (all->buffered_bytes > all->limits.buffer_bytes && (most = heaviest(all)))
+        connection_drop(most, "all connections together hold too much");
+    struct connection *next;
+    for (struct connection *c = all->first; c; c = next) {
+        next = c->next;
+        if (c->state == CONNECTION_GONE)
+            advance(c);
+    }
 }
 
 static void on_readable(evutil_socket_t fd, short events, void *argument)
 {
     struct connection *c = argument;
+    struct connections *all = c->all;
     (void)fd;
     (void)events;
     if (c->state == CONNECTION_OPEN)
-        receive(c);
+        inbound_receive(c);
     else
-        discard(c);
+        inbound_discard(c);
     advance(c);
+    relieve(all);
 }
 
 static void on_writable(evutil_socket_t fd, short events, void *argument)
@@ -487,7 +328,7 @@ static void on_writable(evutil_socket_t fd, short events, void *argument)
     struct connection *c = argument;
     (void)fd;
     if (!(events & EV_WRITE))
-        drop(c, "the client reads no replies");
+        connection_drop(c, "the client reads no replies");
     advance(c);
 }
 
@@ -497,10 +338,10 @@ static void on_timer(evutil_socket_t fd, short events, void *argument)
     (void)fd;
     (void)events;
     if (c->state == CONNECTION_LINGERING)
-        hang_up(c);
+        connection_hang_up(c);
     else
-        cut_off(c, KT_INVALID, "the message was not complete in time: send it in one go",
-                "消息未在规定时间内发完：请一次发送完整消息");
+        inbound_cut_off(c, KT_INVALID, "the message was not complete in time: send it in one go",
+                        "消息未在规定时间内发完：请一次发送完整消息");
     advance(c);
 }
 
@@ -509,9 +350,11 @@ static void deliver(struct rpc_call *call)
 {
     struct connection *c = call->connection;
     c->in_flight--;
+    c->in_flight_bytes -= call->message_size;
+    c->all->in_flight_bytes -= call->message_size;
     c->is_alone = false;
     if (c->state != CONNECTION_GONE)
-        send_reply(c, &call->request.reply);
+        outbound_reply(c, &call->request.reply);
     rpc_call_free(call);
 }
 
@@ -541,4 +384,5 @@ static void on_returned(evutil_socket_t fd, short events, void *argument)
         c->is_ready = false;
         advance(c);
     }
+    relieve(all);
 }

@@ -11,9 +11,11 @@
 #include <stddef.h>
 
 #include "rpc/call.h"
+#include "rpc/peers.h"
 #include "rpc/report.h"
 
-#define CONNECTION_PEER_SIZE 64
+#define CONNECTION_NAME_SIZE  64
+#define CONNECTION_ROOM_BYTES 65536u /* Received of one connection in one go. */
 
 struct connection;
 
@@ -28,8 +30,12 @@ struct connections {
     void *ended_argument;
     struct rpc_returns returns;
     struct event *returned;
+    struct peers peers;
+    char *room; /**< To receive into: what was not used up at once a connection copies. */
     struct connection *first;
-    unsigned count; /**< With those that are closed but whose calls the engine still holds. */
+    size_t count; /**< With those that are closed but whose calls the engine still holds. */
+    size_t in_flight_bytes; /**< Of the messages that the engine holds. */
+    size_t buffered_bytes;  /**< Received and to be sent, as far as they wait here. */
     bool is_ending;
     struct report report;
 };
@@ -44,8 +50,10 @@ bool connections_init(struct connections *all);
 /** Needs an engine that holds no call any more. */
 void connections_deinit(struct connections *all);
 
-/** Takes the socket over, also when it fails: without memory, which is logged. */
-void connection_open(struct connections *all, evutil_socket_t fd, const char *peer);
+/** Takes the socket over. False, with the reason, when it may not be or there is no memory: then
+ *  the socket stays the caller's. `name` says in the log who that is. */
+bool connection_open(struct connections *all, evutil_socket_t fd, const struct sockaddr *from,
+                     const char *name, const char **why);
 /** Read nothing more; answer what has been read; then close, each connection for itself. */
 void connections_end(struct connections *all);
 /** Hang up now, with what is unsent. */

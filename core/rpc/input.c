@@ -3,48 +3,51 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SMALLEST_ROOM   16384u
-#define LARGEST_AT_REST 65536u /* A connection that once sent a large message does not keep it. */
-
-const char *input_bytes(const struct input *input)
+/* To the front of a block with that much room, which doubles: each byte moves seldom. */
+static bool settle(struct input *input, size_t needed)
 {
-    return input->block ? input->block + input->begin : "";
-}
-
-/* Each byte moves seldom: to the front only once per message, and up only when the block doubles.
- */
-char *input_room(struct input *input, size_t *room)
-{
-    if (input->begin > 0 && input->capacity - input->begin - input->size < SMALLEST_ROOM) {
-        memmove(input->block, input->block + input->begin, input->size);
-        input->begin = 0;
-    }
-    if (input->capacity - input->begin - input->size < SMALLEST_ROOM) {
-        size_t capacity = input->capacity ? input->capacity * 2 : SMALLEST_ROOM;
-        char *block = realloc(input->block, capacity);
+    size_t capacity = input->capacity;
+    char *block = input->block;
+    if (!block || needed > capacity) {
+        capacity = capacity * 2 > needed ? capacity * 2 : needed;
+        block = malloc(capacity);
         if (!block)
-            return NULL;
-        input->block = block;
-        input->capacity = capacity;
+            return false;
     }
-    *room = input->capacity - input->begin - input->size;
-    return input->block + input->begin + input->size;
+    memmove(block, input->bytes, input->size);
+    if (block != input->block)
+        free(input->block);
+    input->bytes = input->block = block;
+    input->capacity = capacity;
+    return true;
 }
 
-void input_add(struct input *input, size_t size)
+bool input_add(struct input *input, char *bytes, size_t size)
 {
+    if (input->size == 0) {
+        input->bytes = bytes;
+        input->size = size;
+        return true;
+    }
+    size_t begin = input->block ? (size_t)(input->bytes - input->block) : 0;
+    if (begin + input->size + size > input->capacity && !settle(input, input->size + size))
+        return false;
+    memcpy(input->bytes + input->size, bytes, size);
     input->size += size;
+    return true;
 }
 
 void input_take(struct input *input, size_t size)
 {
-    input->begin += size;
+    input->bytes += size;
     input->size -= size;
-    if (input->size > 0)
-        return;
-    input->begin = 0;
-    if (input->capacity > LARGEST_AT_REST)
+    if (input->size == 0)
         input_deinit(input);
+}
+
+bool input_keep(struct input *input)
+{
+    return input->size == 0 || input->block || settle(input, input->size);
 }
 
 void input_deinit(struct input *input)

@@ -1,22 +1,24 @@
-/** Bytes that have come and are not used up: one block, since a message must lie in one piece.
- *  All zero is empty. */
+/** Bytes that have come and are not used up, in one piece, since a message must lie in one.
+ *
+ *  Most of what comes is used up at once, so bytes are borrowed from whoever received them and only
+ *  copied when some must stay. An input without bytes holds no memory. All zero is empty. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct input {
-    char *block;
-    size_t begin; /**< Of the bytes in the block. */
+    char *bytes;
     size_t size;
+    char *block; /**< Its own memory, in which `bytes` points; NULL: none, or they are borrowed. */
     size_t capacity;
 };
 
-/** The bytes; good until the next call of another function. */
-const char *input_bytes(const struct input *input);
-/** Where to read more to, and how much; NULL without memory. */
-char *input_room(struct input *input, size_t *room);
-/** So much was read into the room. */
-void input_add(struct input *input, size_t size);
+/** More has come. The bytes stay the caller's, who must let them be until input_keep or until all
+ *  is taken. False without memory. */
+bool input_add(struct input *input, char *bytes, size_t size);
 /** The first `size` bytes are used up. */
 void input_take(struct input *input, size_t size);
+/** From here on nothing is borrowed. False without memory. */
+bool input_keep(struct input *input);
 void input_deinit(struct input *input);

@@ -166,10 +166,11 @@ static void tune_tcp(evutil_socket_t fd)
 }
 
 /* Told why in one packet if it gets there; nobody waits for it. */
-static void turn_away(struct rpc_server *server, evutil_socket_t fd, const char *peer)
+static void turn_away(struct rpc_server *server, evutil_socket_t fd, const char *name,
+                      const char *why)
 {
     msgpack_sbuffer reply;
-    report_connection(&server->connections.report, "refused", peer, "too many connections");
+    report_connection(&server->connections.report, "refused", name, why);
     traffic_add(&server->connections.traffic->refused, 1);
     msgpack_sbuffer_init(&reply);
     engine_pack_error(&reply, 0, KT_BUSY, NULL, "too many connections: try again later",
@@ -183,17 +184,15 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
                       int size, void *argument)
 {
     struct rpc_server *server = argument;
-    char peer[CONNECTION_PEER_SIZE];
+    char name[CONNECTION_NAME_SIZE];
+    const char *why;
     (void)listener;
     (void)size;
-    name_peer(fd, address, peer, sizeof peer);
-    if (server->connections.count >= server->connections.limits.connections) {
-        turn_away(server, fd, peer);
-        return;
-    }
+    name_peer(fd, address, name, sizeof name);
     if (address->sa_family == AF_INET || address->sa_family == AF_INET6)
         tune_tcp(fd);
-    connection_open(&server->connections, fd, peer);
+    if (!connection_open(&server->connections, fd, address, name, &why))
+        turn_away(server, fd, name, why);
 }
 
 static void on_accept_error(struct evconnlistener *listener, void *argument)
@@ -248,7 +247,7 @@ static void on_over(evutil_socket_t fd, short events, void *argument)
         return;
     server->drained = NULL;
     if (server->connections.count > 0)
-        log_warn("connections closed before they were done count=%u", server->connections.count);
+        log_warn("connections closed before they were done count=%zu", server->connections.count);
     connections_close(&server->connections);
     drained(server->drained_argument);
 }

@@ -3,6 +3,7 @@
  *  program is one file. */
 #pragma once
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <msgpack.h>
@@ -336,7 +337,8 @@ static inline struct client open_client(struct fixture *f)
     return client;
 }
 
-static inline struct client open_tcp_client(struct fixture *f)
+/** Over TCP, from that address of this machine. */
+static inline struct client open_client_from(struct fixture *f, const char *source)
 {
     struct client client;
     const char *address = rpc_server_address(f->server);
@@ -344,10 +346,18 @@ static inline struct client open_tcp_client(struct fixture *f)
     struct sockaddr_in name = {.sin_family = AF_INET,
                                .sin_port = htons((in_port_t)strtoul(address + 10, NULL, 10)),
                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in own = {.sin_family = AF_INET};
+    assert_int_equal(inet_pton(AF_INET, source, &own.sin_addr), 1);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&own, sizeof own), 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&name, sizeof name), 0);
     join_client(&client, fd);
     return client;
+}
+
+static inline struct client open_tcp_client(struct fixture *f)
+{
+    return open_client_from(f, "127.0.0.1");
 }
 
 static inline void close_client(struct client *client)

@@ -367,33 +367,6 @@ static void a_client_may_leave_with_requests_in_flight(void **state)
     close_client(&other);
 }
 
-static void connections_have_a_limit_and_a_place_is_free_again(void **state)
-{
-    struct fixture *f = *state;
-    enum { CONNECTIONS = 50 };
-    f->limits.connections = CONNECTIONS;
-    start(f);
-    int fds[CONNECTIONS];
-    for (size_t i = 0; i < CONNECTIONS; i++)
-        assert_true((fds[i] = connect_unix(f->path)) >= 0);
-    struct client extra = open_client(f);
-    assert_reply(&extra, 0, KT_BUSY);
-    assert_end(&extra);
-    close_client(&extra);
-
-    struct client last;
-    join_client(&last, fds[CONNECTIONS - 1]);
-    close(fds[0]);
-    wait_turn(&last);
-    struct client next = open_client(f);
-    request(&next, 3, "echo");
-    assert_reply(&next, 3, KT_OK);
-    close_client(&next);
-    close_client(&last);
-    for (size_t i = 1; i < CONNECTIONS - 1; i++)
-        close(fds[i]);
-}
-
 /* --- Going down --- */
 
 static void draining_answers_what_was_read_and_ends(void **state)
@@ -621,7 +594,6 @@ int main(void)
         OWN_STORY(one_who_never_reads_is_dropped_in_time),
         STORY(a_client_that_sends_no_more_still_gets_its_replies),
         STORY(a_client_may_leave_with_requests_in_flight),
-        OWN_STORY(connections_have_a_limit_and_a_place_is_free_again),
         STORY(draining_answers_what_was_read_and_ends),
         STORY(draining_an_empty_server_ends_at_once),
         STORY(draining_gives_up_in_time),
