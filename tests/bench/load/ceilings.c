@@ -1,21 +1,23 @@
 /* What the machine can do without Kontor, measured in the same run: an echo over the same kind of
- * socket, and LMDB storing as many bytes in as many keys. */
+ * socket, and LMDB storing the same keys and values in the same tree. */
 #include <errno.h>
+#include <fcntl.h>
 #include <lmdb.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <unistd.h>
-
 #include <time.h>
+#include <unistd.h>
 
 #include "../bench.h"
 #include "load.h"
+#include "trace.h"
 
 /* --- Echo --- */
 
@@ -118,6 +120,12 @@ void load_echo_stop(pid_t process)
 
 /* --- LMDB --- */
 
+struct replay {
+    const char *at, *end;
+    MDB_env *env;
+    MDB_dbi dbi;
+};
+
 static double seconds_now(void)
 {
     struct timespec now;
@@ -125,61 +133,104 @@ static double seconds_now(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* Keys as a business makes them: most in the order of time within a few spaces, some anywhere. */
-static bool put_one(MDB_txn *txn, MDB_dbi dbi, const struct load_writes *writes, uint64_t *random)
+static bool store_change(struct replay *replay, MDB_txn *txn, struct trace_operation operation)
 {
-    static uint64_t counter;
-    unsigned char key[512] = {0};
-    static unsigned char value[65536];
-    size_t key_size = (size_t)(writes->key_bytes + 0.5), value_size = (size_t)writes->value_bytes;
-    key_size = key_size < 9 ? 9 : key_size > 511 ? 511 : key_size;
-    value_size = value_size > sizeof(value) ? sizeof(value) : value_size;
-    uint64_t number = ++counter, drawn = bench_random(random);
-    key[0] = (unsigned char)(drawn % 8);
-    if (key[0] == 0)
-        number = drawn % 100000;
-    for (size_t i = 0; i < 8; i++)
-        key[1 + i] = (unsigned char)(number >> (56 - 8 * i));
-    MDB_val k = {key_size, key}, v = {value_size, value};
-    return mdb_put(txn, dbi, &k, &v, 0) == 0;
+    /* LMDB takes pointers to what it only reads as `void *`. */
+    union {
+        const char *in;
+        void *out;
+    } key = {.in = replay->at}, value = {.in = replay->at + operation.key_size};
+    MDB_val k = {operation.key_size, key.out}, v = {operation.value_size, value.out};
+    replay->at += operation.key_size + operation.value_size;
+    int error = operation.kind == TRACE_PUT ? mdb_put(txn, replay->dbi, &k, &v, 0)
+                                            : mdb_del(txn, replay->dbi, &k, NULL);
+    return error == 0 || error == MDB_NOTFOUND;
 }
 
-static bool store_batch(MDB_env *env, MDB_dbi dbi, const struct load_writes *writes,
-                        uint64_t *random)
+/* One request in a nested transaction, as the server does it. */
+static bool store_request(struct replay *replay, MDB_txn *top)
 {
-    MDB_txn *top, *nested;
-    size_t requests = writes->batch < 1 ? 1 : (size_t)(writes->batch + 0.5);
-    if (mdb_txn_begin(env, NULL, 0, &top) != 0)
+    struct trace_operation operation;
+    MDB_txn *nested;
+    if (mdb_txn_begin(replay->env, top, 0, &nested) != 0)
         return false;
-    for (size_t r = 0; r < requests; r++) {
-        if (mdb_txn_begin(env, top, 0, &nested) != 0)
-            return false;
-        for (size_t i = 0; i < (size_t)(writes->puts + 0.5); i++)
-            if (!put_one(nested, dbi, writes, random))
-                return false;
-        if (mdb_txn_commit(nested) != 0)
-            return false;
+    while (replay->end - replay->at >= (ptrdiff_t)sizeof(operation)) {
+        memcpy(&operation, replay->at, sizeof(operation));
+        replay->at += sizeof(operation);
+        if (operation.kind == TRACE_COMMIT)
+            return mdb_txn_commit(nested) == 0;
+        if (operation.kind == TRACE_ABORT)
+            break;
+        if (operation.kind != TRACE_BEGIN && !store_change(replay, nested, operation))
+            break;
     }
-    return mdb_txn_commit(top) == 0;
+    mdb_txn_abort(nested);
+    return true;
 }
 
-double load_store_ceiling(const char *folder, const struct load_writes *writes, double seconds)
+/* All of the trace; the number of requests. */
+static size_t store_all(struct replay *replay, size_t batch)
 {
-    MDB_env *env = NULL;
-    MDB_txn *txn;
-    MDB_dbi dbi;
-    uint64_t random = 7, batches = 0;
-    bool good = mkdir(folder, 0700) == 0 && mdb_env_create(&env) == 0 &&
-                mdb_env_set_mapsize(env, (size_t)16 << 30) == 0 &&
-                mdb_env_open(env, folder, 0, 0600) == 0 && mdb_txn_begin(env, NULL, 0, &txn) == 0 &&
-                mdb_dbi_open(txn, NULL, 0, &dbi) == 0 && mdb_txn_commit(txn) == 0;
-    double began = seconds_now();
-    while (good && seconds_now() - began < seconds) {
-        good = store_batch(env, dbi, writes, &random);
-        batches++;
+    size_t stored = 0;
+    while (replay->at < replay->end) {
+        MDB_txn *top;
+        if (mdb_txn_begin(replay->env, NULL, 0, &top) != 0)
+            return 0;
+        for (size_t r = 0; r < batch && replay->at < replay->end; r++, stored++)
+            if (!store_request(replay, top))
+                return 0;
+        if (mdb_txn_commit(top) != 0)
+            return 0;
     }
-    double took = seconds_now() - began;
-    if (env)
-        mdb_env_close(env);
-    return good ? (double)batches * (writes->batch < 1 ? 1 : writes->batch) / took : 0;
+    return stored;
+}
+
+static bool open_store(const char *folder, struct replay *replay)
+{
+    MDB_txn *txn;
+    return mdb_env_create(&replay->env) == 0 &&
+           mdb_env_set_mapsize(replay->env, (size_t)16 << 30) == 0 &&
+           mdb_env_open(replay->env, folder, 0, 0600) == 0 &&
+           mdb_txn_begin(replay->env, NULL, 0, &txn) == 0 &&
+           mdb_dbi_open(txn, NULL, 0, &replay->dbi) == 0 && mdb_txn_commit(txn) == 0;
+}
+
+static bool map_trace(const char *path, struct replay *replay, size_t *size)
+{
+    struct stat found;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    *size = fstat(fd, &found) == 0 ? (size_t)found.st_size : 0;
+    void *bytes =
+        *size ? mmap(NULL, *size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0) : MAP_FAILED;
+    close(fd);
+    if (bytes == MAP_FAILED)
+        return false;
+    replay->at = bytes;
+    replay->end = replay->at + *size;
+    return true;
+}
+
+double load_store_ceiling(const char *folder, const char *trace, double batch)
+{
+    struct replay replay = {0};
+    size_t size = 0;
+    double each_second = 0;
+    if (!map_trace(trace, &replay, &size))
+        return 0;
+    const char *bytes = replay.at;
+    if (open_store(folder, &replay)) {
+        double began = seconds_now();
+        size_t stored = store_all(&replay, batch < 1 ? 1 : (size_t)(batch + 0.5));
+        each_second = (double)stored / (seconds_now() - began);
+    }
+    if (replay.env)
+        mdb_env_close(replay.env);
+    union {
+        const char *in;
+        void *out;
+    } mapped = {.in = bytes};
+    munmap(mapped.out, size);
+    return each_second;
 }

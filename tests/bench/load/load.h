@@ -59,5 +59,7 @@ struct load_writes {
     double value_bytes; /**< Of one put. */
     double batch;       /**< Requests to a commit. */
 };
-/** Requests a second that LMDB alone would store, in `folder`; 0 on failure. */
-double load_store_ceiling(const char *folder, const struct load_writes *writes, double seconds);
+/** Requests a second that LMDB alone stores when it does what the server did, as the file `trace`
+ *  tells (trace.h), to the database in `folder`, which is as the server's was before; `batch`
+ * requests to a commit. 0 on failure. */
+double load_store_ceiling(const char *folder, const char *trace, double batch);

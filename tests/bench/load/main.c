@@ -6,11 +6,13 @@
  * DIR is the data folder of a server with parties, products, customers and sales in it (see
  * tests/bench/load/run). Each workload runs three times with each number of connections; the median
  * is printed, and its share of a ceiling measured between the runs: for what is read, an echo of
- * as many bytes with as many connections; for orders, LMDB storing as many bytes in as many keys,
- * in batches as large as the server's were. */
+ * as many bytes with as many connections; for orders, LMDB storing the same keys and values in the
+ * same tree, in batches as large as the server's were. For that, DIR has the files load-base.mdb
+ * and load-trace: the database before some orders, and what they stored (spy/spy.c). */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "load.h"
@@ -141,15 +143,27 @@ static double echo_ceiling(struct bench *bench, const struct load_requests *requ
     return each_second;
 }
 
+static bool copy_file(const char *from, const char *to)
+{
+    char command[1200];
+    snprintf(command, sizeof(command), "cp -- '%s' '%s'", from, to);
+    return system(command) == 0;
+}
+
+/* On a fresh copy of the database as it was before the trace. */
 static double store_ceiling(const struct bench *bench, const struct load_writes *writes)
 {
-    char folder[256], file[300];
+    char folder[256], base[300], trace[300], file[300];
     snprintf(folder, sizeof(folder), "%s/load-ceiling", bench->data);
-    double each_second = load_store_ceiling(folder, writes, bench->options.seconds);
-    for (size_t i = 0; i < 2; i++) {
-        snprintf(file, sizeof(file), "%s/%s", folder, i ? "lock.mdb" : "data.mdb");
-        unlink(file);
-    }
+    snprintf(base, sizeof(base), "%s/load-base.mdb", bench->data);
+    snprintf(trace, sizeof(trace), "%s/load-trace", bench->data);
+    snprintf(file, sizeof(file), "%s/data.mdb", folder);
+    double each_second = 0;
+    if (mkdir(folder, 0700) == 0 && copy_file(base, file))
+        each_second = load_store_ceiling(folder, trace, writes->batch);
+    unlink(file);
+    snprintf(file, sizeof(file), "%s/lock.mdb", folder);
+    unlink(file);
     rmdir(folder);
     return each_second;
 }
