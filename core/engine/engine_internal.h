@@ -10,9 +10,11 @@
 #include "record/record.h"
 
 #define ENGINE_READERS_MAX 8
-/** One commit serves at most so many requests, and waits for no more after so long. */
-#define ENGINE_BATCH_MAX     256
-#define ENGINE_BATCH_TIME_US 20000
+/** One commit serves at most so many requests, and no more after so long. They are taken from the
+ *  queue a few at a time. */
+#define ENGINE_BATCH_MAX     1024
+#define ENGINE_BATCH_TIME_US 100000
+#define ENGINE_BATCH_TAKE    64
 
 /** Counted by any thread, read by system.stats. */
 struct engine_stats {

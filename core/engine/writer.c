@@ -221,14 +221,21 @@ static void release(struct engine_request *requests)
     }
 }
 
-/* Runs requests until the batch is full or the registry changed; returns those it ran. */
+/* Runs requests until none waits, the batch is full or the registry changed; returns those it ran.
+ * What comes meanwhile comes along: one commit is much cheaper than two. */
 static struct engine_request *run_batch(struct writer *writer, struct store_txn *top)
 {
     struct engine_request *ran = writer->waiting;
     struct engine_request **end = &ran;
     int64_t until = clock_monotonic_us() + ENGINE_BATCH_TIME_US;
     unsigned long long count = 0;
-    while (*end && !writer->changed && (count == 0 || clock_monotonic_us() < until)) {
+    bool closed;
+    while (!writer->changed && count < ENGINE_BATCH_MAX &&
+           (count == 0 || clock_monotonic_us() < until)) {
+        if (!*end)
+            *end = queue_take(&writer->ctx.engine->writes, ENGINE_BATCH_TAKE, 0, &closed);
+        if (!*end)
+            break;
         if (!run_request(writer, top, *end, count == 0))
             break;
         end = &(*end)->next;
@@ -327,7 +334,7 @@ void *writer_main(void *argument)
     while (!closed || writer.waiting) {
         if (!writer.waiting)
             writer.waiting =
-                queue_take(&engine->writes, ENGINE_BATCH_MAX, time_to_wait(&writer), &closed);
+                queue_take(&engine->writes, ENGINE_BATCH_TAKE, time_to_wait(&writer), &closed);
         if (writer.waiting || (!closed && clock_now() >= writer.next_job))
             commit_batch(&writer);
     }
