@@ -37,6 +37,13 @@ static const struct kt_field *reference_of(const struct schema_index *index)
     return path->line ? path->line->decl : path->field->decl;
 }
 
+static const char *reference_path(struct kt_ctx *ctx, const struct schema_index *index)
+{
+    const struct schema_path *path = &index->paths[0];
+    return path->line ? kt_format(ctx, "%s.%s", path->field->decl->name, path->line->decl->name)
+                      : path->field->decl->name;
+}
+
 enum effect { PROTECTS, GOES_ALONG, IS_EMPTIED };
 
 /* The code of a sleeping module is asked nothing, so its records only protect. */
@@ -114,7 +121,7 @@ static enum kt_status name_reference(struct kt_ctx *ctx, const struct schema_ind
     KT_TRY(record_load(ctx, index->entity, source, &record));
     kt_map_set_text(reference, "entity", index->entity->name);
     kt_map_set_id(reference, "id", source);
-    kt_map_set_text(reference, "field", record_index_fields(index));
+    kt_map_set_text(reference, "field", reference_path(ctx, index));
     msgpack_object shown = record_mask(ctx, index->entity, record);
     if (title && kt_has(&shown, title->decl->name))
         kt_map_set(reference, "title", *kt_get(&shown, title->decl->name));
@@ -203,13 +210,13 @@ static enum kt_status check_open(struct kt_ctx *ctx, const struct schema_index *
                                  const msgpack_object *record)
 {
     const struct kt_state *state = schema_state(index->entity, record);
-    const char *fields = record_index_fields(index);
+    const char *field = reference_path(ctx, index);
     if (!state || (!(state->flags & (KT_LOCKED | KT_POSTED)) &&
                    !is_named(index->paths[0].field->decl->frozen, state->name) &&
                    !is_named(reference_of(index)->frozen, state->name)))
         return KT_OK;
-    return kt_fail(ctx, KT_CONFLICT, fields, "%s cannot be emptied: its %s is %s",
-                   "%s 不可清空：其 %s 处于状态 %s", fields, index->entity->name, state->name);
+    return kt_fail(ctx, KT_CONFLICT, field, "%s cannot be emptied: its %s is %s",
+                   "%s 不可清空：其 %s 处于状态 %s", field, index->entity->name, state->name);
 }
 
 /* The list without the id. */
@@ -297,7 +304,7 @@ static enum kt_status release(struct kt_ctx *ctx, const struct schema_index *ind
     if (sources.count > REFERRERS_MOST)
         return kt_fail(ctx, KT_TOO_LARGE, "id", "more than %d records of %s refer to it by %s",
                        "超过 %d 条 %s 记录通过 %s 引用它", REFERRERS_MOST, index->entity->name,
-                       record_index_fields(index));
+                       reference_path(ctx, index));
     for (size_t i = 0; i < sources.count; i++) {
         /* What went along with an earlier one is no longer there. */
         if (!record_exists(ctx, index->entity, sources.ids[i]))

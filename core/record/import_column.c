@@ -119,7 +119,8 @@ const struct schema_index *import_index(const struct schema_entity *entity,
     for (size_t i = 0; i < entity->index_count; i++) {
         const struct schema_index *index = &entity->indexes[i];
         if (index->paths[0].field == field && !index->many &&
-            ((index->unique && index->path_count == 1) || (any && !index->unique)))
+            ((index->unique && index->path_count == 1) ||
+             (any && !index->unique && !index->sparse)))
             return index;
     }
     return NULL;

@@ -59,7 +59,13 @@ void record_index_begin(struct key *key, const struct schema_index *index)
     key_add_u32(key, index->number);
 }
 
-/* One key; false when a unique index skips the record because a value is empty. */
+static bool is_nothing(const msgpack_object *value)
+{
+    return !value || value->type == MSGPACK_OBJECT_NIL ||
+           (value->type == MSGPACK_OBJECT_BOOLEAN && !value->via.boolean);
+}
+
+/* One key; false when a unique or sparse index skips the record because a value is empty. */
 static bool make_key(const struct schema_index *index, uint64_t id, const msgpack_object *record,
                      const msgpack_object *line, const msgpack_object *element, struct key *key)
 {
@@ -69,7 +75,7 @@ static bool make_key(const struct schema_index *index, uint64_t id, const msgpac
         const struct schema_field *field = path->line ? path->line : path->field;
         const msgpack_object *value =
             schema_field_is_list(field) ? element : record_path_value(path, record, line);
-        if (!value && index->unique)
+        if ((!value && index->unique) || (index->sparse && is_nothing(value)))
             return false;
         record_key_add(key, field, value);
     }

@@ -31,7 +31,10 @@ static bool has_keys(const struct schema_index *index, size_t part, const msgpac
 {
     if (is_id_part(index, part))
         return value->type == MSGPACK_OBJECT_POSITIVE_INTEGER;
-    return value->type != MSGPACK_OBJECT_NIL || (!index->unique && !is_many(&index->paths[part]));
+    if (value->type == MSGPACK_OBJECT_BOOLEAN && !value->via.boolean)
+        return !index->sparse;
+    return value->type != MSGPACK_OBJECT_NIL ||
+           (!index->unique && !index->sparse && !is_many(&index->paths[part]));
 }
 
 static bool fixes(const struct query_node *term, const struct schema_index *index, size_t part)
@@ -52,6 +55,7 @@ static bool bounds(const struct query_node *term, const struct schema_index *ind
            (term->op == QUERY_LT || term->op == QUERY_LE || term->op == QUERY_GT ||
             term->op == QUERY_GE) &&
            term->value.type != MSGPACK_OBJECT_NIL &&
+           (term->value.type != MSGPACK_OBJECT_BOOLEAN || !index || !index->sparse) &&
            (!is_id_part(index, part) || term->value.type == MSGPACK_OBJECT_POSITIVE_INTEGER);
 }
 
@@ -87,8 +91,8 @@ static void find_bounds(const struct query_terms *terms, struct query_access *ac
     }
 }
 
-/* Unique keys leave out records with an empty value, keys over a list those whose list is empty: is
- * there none of them in this access? */
+/* Unique and sparse keys leave out records with an empty value, keys over a list those whose list
+ * is empty: is there none of them in this access? */
 static bool holds_all(struct kt_ctx *ctx, const struct query_access *access)
 {
     const struct schema_index *index = access->index;
@@ -96,7 +100,7 @@ static bool holds_all(struct kt_ctx *ctx, const struct query_access *access)
         bool required = index->paths[i].field->decl->flags & KT_REQUIRED;
         if (i == access->equal_count && (access->low || access->high))
             continue;
-        if (is_many(&index->paths[i]) ||
+        if (index->sparse || is_many(&index->paths[i]) ||
             (index->unique && !(required && record_index_is_whole(ctx, index))))
             return false;
     }

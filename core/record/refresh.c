@@ -21,7 +21,7 @@ static const char *path_text(struct kt_ctx *ctx, const char *before, const struc
 
 static const char *index_text(struct kt_ctx *ctx, const struct schema_index *index)
 {
-    const char *text = index->unique ? "unique" : "index";
+    const char *text = index->unique ? "unique" : index->sparse ? "sparse" : "index";
     for (size_t i = 0; i < index->path_count; i++) {
         bool required = index->unique && (index->paths[i].field->decl->flags & KT_REQUIRED);
         text = path_text(ctx, text, &index->paths[i]);

@@ -44,7 +44,9 @@ struct schema_index {
     struct schema_path paths[KT_GROUP_FIELDS];
     size_t path_count;
     bool unique;
-    bool many; /**< Over lines, tags or KT_REFS: several keys for one record. */
+    bool many;   /**< Over lines, tags or KT_REFS: several keys for one record. */
+    bool sparse; /**< No key for a record in which one of the fields is empty or false. */
+    bool refers; /**< Who refers to a record by the first field is found here. */
 };
 
 /** How a date or instant is cut to the first day of a span. The numbers are part of how a total's

@@ -28,10 +28,36 @@ static enum kt_status add_index(struct builder *builder, struct schema_entity *e
     return KT_OK;
 }
 
+/* A key of the compound index for every record, and the field first: it does for both. */
+static struct schema_index *find_stand_in(const struct schema_entity *entity,
+                                          const struct schema_field *field)
+{
+    for (size_t i = 0; i < entity->index_count; i++) {
+        struct schema_index *index = &entity->indexes[i];
+        if (index->path_count > 1 && index->paths[0].field == field && !index->unique &&
+            !index->sparse && !index->many)
+            return index;
+    }
+    return NULL;
+}
+
 static bool wants_index(const struct kt_field *decl)
 {
     return (decl->flags & (KT_UNIQUE | KT_INDEXED)) || decl->type == KT_REF ||
            decl->type == KT_REFS || decl->type == KT_STATE;
+}
+
+/* A reference that nobody asked to index only has to tell who refers to a record. */
+static enum kt_status add_own(struct builder *builder, struct schema_entity *entity,
+                              const char *name, const struct schema_path *path)
+{
+    const struct kt_field *decl = path->line ? path->line->decl : path->field->decl;
+    bool unique = !path->line && (decl->flags & KT_UNIQUE);
+    KT_TRY(add_index(builder, entity, name, path, 1, unique));
+    struct schema_index *index = &entity->indexes[entity->index_count - 1];
+    index->refers = true;
+    index->sparse = decl->type == KT_REF && !(decl->flags & (KT_UNIQUE | KT_INDEXED));
+    return KT_OK;
 }
 
 static enum kt_status index_fields(struct builder *builder, struct schema_entity *entity)
@@ -39,14 +65,16 @@ static enum kt_status index_fields(struct builder *builder, struct schema_entity
     for (size_t i = 0; i < entity->field_count; i++) {
         const struct schema_field *field = &entity->fields[i];
         struct schema_path path = {.field = field};
-        if (wants_index(field->decl))
-            KT_TRY(add_index(builder, entity, field->decl->name, &path, 1,
-                             field->decl->flags & KT_UNIQUE));
+        struct schema_index *stand_in = find_stand_in(entity, field);
+        if (stand_in && !(field->decl->flags & KT_UNIQUE))
+            stand_in->refers = true;
+        else if (wants_index(field->decl))
+            KT_TRY(add_own(builder, entity, field->decl->name, &path));
         for (size_t j = 0; j < field->line_count; j++) {
             path.line = &field->lines[j];
             const char *name = schema_join(builder, field->decl->name, ".", path.line->decl->name);
             if (wants_index(path.line->decl))
-                KT_TRY(add_index(builder, entity, name, &path, 1, false));
+                KT_TRY(add_own(builder, entity, name, &path));
         }
     }
     return KT_OK;
@@ -71,6 +99,7 @@ static enum kt_status index_compounds(struct builder *builder, struct schema_ent
             name = schema_join(builder, name, *name ? "+" : "", decl->fields.at[j]);
         }
         KT_TRY(add_index(builder, entity, name, paths, decl->fields.count, decl->unique));
+        entity->indexes[entity->index_count - 1].sparse = decl->sparse && !decl->unique;
     }
     return KT_OK;
 }
@@ -81,16 +110,16 @@ enum kt_status schema_fill_indexes(struct builder *builder, struct schema_entity
     for (size_t i = 0; i < entity->field_count; i++)
         most += 1 + entity->fields[i].line_count;
     entity->indexes = schema_take(builder, sizeof(*entity->indexes) * most);
-    KT_TRY(index_fields(builder, entity));
-    return index_compounds(builder, entity);
+    KT_TRY(index_compounds(builder, entity));
+    return index_fields(builder, entity);
 }
 
-/* An index over references to `target`, alone. */
+/* Does it tell which records refer to one of `target`? */
 static bool points_at(const struct schema_index *index, const struct schema_entity *target)
 {
     const struct schema_path *path = &index->paths[0];
     const struct schema_field *field = path->line ? path->line : path->field;
-    return index->path_count == 1 && field->target == target;
+    return index->refers && field->target == target;
 }
 
 void schema_fill_incoming(struct builder *builder, struct schema_entity *target)

@@ -95,6 +95,7 @@ static const struct slot index_slots[] = {
     {.key = "name", .kind = SLOT_TEXT, .offset = offsetof(struct kt_index, name)},
     {.key = "fields", .kind = SLOT_NAMES, .offset = offsetof(struct kt_index, fields)},
     {.key = "unique", .kind = SLOT_BOOL, .offset = offsetof(struct kt_index, unique)},
+    {.key = "sparse", .kind = SLOT_BOOL, .offset = offsetof(struct kt_index, sparse)},
 };
 static const struct shape index_shape = SHAPE("index", struct kt_index, index_slots, false);
 

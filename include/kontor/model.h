@@ -138,11 +138,16 @@ struct kt_transitions {
     size_t count;
 };
 
-/** A compound index: equality on leading fields, range or order on the next. */
+/** A compound index: equality on leading fields, range or order on the next. A field's own index is
+ *  not kept when another index begins with the field (and is neither unique nor sparse nor over
+ *  lists): that one does for both. */
 struct kt_index {
     const char *name;
     struct kt_names fields;
     bool unique; /**< No two records share all the values (records with an empty one aside). */
+    bool sparse; /**< Leaves out records in which one of the fields is empty or false: for the few
+                    that wait for something, among the many that do not. It serves searches that ask
+                      for values of all its fields. */
 };
 struct kt_indexes {
     const struct kt_index *at;

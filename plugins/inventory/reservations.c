@@ -62,7 +62,7 @@ static const char *const by_waiting[] = {"product", "waiting"};
 static const char *const by_bin[] = {"product", "location", "open"};
 static const struct kt_index indexes[] = {
     {.name = "source", .fields = KT_LIST(by_source)},
-    {.name = "waiting", .fields = KT_LIST(by_waiting)},
+    {.name = "waiting", .fields = KT_LIST(by_waiting), .sparse = true},
     {.name = "bin", .fields = KT_LIST(by_bin)},
 };
 
