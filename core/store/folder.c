@@ -123,12 +123,13 @@ enum kt_status folder_lock(const char *folder, int *lock_fd, char *why, size_t w
         return fail("open", path, errno, why, why_size);
 
     enum kt_status status = KT_OK;
-    char pid[24];
-    int size = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
+    char pid[24]; /* Of one length, written over the one before: that needs no room on a full disk.
+                   */
+    int size = snprintf(pid, sizeof pid, "%-10ld\n", (long)getpid());
     if (flock(fd, LOCK_EX | LOCK_NB) != 0)
         status = errno == EWOULDBLOCK ? explain_holder(fd, folder, why, why_size)
                                       : fail("lock", path, errno, why, why_size);
-    else if (ftruncate(fd, 0) != 0 || pwrite(fd, pid, (size_t)size, 0) != size)
+    else if (pwrite(fd, pid, (size_t)size, 0) != size)
         status = fail("write", path, errno, why, why_size);
     if (status != KT_OK) {
         close(fd);

@@ -5,12 +5,14 @@
  *   sync    what was written cannot be made durable
  *   meta    the page that makes a commit count is written, but reported as failed
  *   dying   like meta, and from then on nothing works until the file says something else
+ *   crowded LMDB takes no more than CROWD_PUTS entries in one transaction
  *
  * Anything else, or no file: the disk is well. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <lmdb.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -22,11 +24,16 @@
 typedef ssize_t pwrite_function(int, const void *, size_t, off_t);
 typedef ssize_t writev_function(int, const struct iovec *, int);
 typedef int sync_function(int);
+typedef int begin_function(MDB_env *, MDB_txn *, unsigned, MDB_txn **);
+typedef int put_function(MDB_txn *, MDB_dbi, MDB_val *, MDB_val *, unsigned);
+
+#define CROWD_PUTS 100
 
 /* Found by those whom the program calls, too. */
 #define INSTEAD __attribute__((visibility("default")))
 
 static atomic_bool is_dead;
+static atomic_uint puts_left = UINT_MAX;
 
 static bool is_database(int fd)
 {
@@ -37,12 +44,11 @@ static bool is_database(int fd)
     return length > 0 && strstr(path, "/data.mdb") != NULL;
 }
 
-/* Is that how the disk fails now? */
-static bool fails(int fd, const char *how)
+static bool says(const char *how)
 {
     char now[16] = "";
     const char *path = getenv("KONTOR_BAD_DISK");
-    int control = path && is_database(fd) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    int control = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     if (control >= 0) {
         ssize_t length = read(control, now, sizeof now - 1);
         now[length > 0 ? length : 0] = '\0';
@@ -51,6 +57,12 @@ static bool fails(int fd, const char *how)
     if (strcmp(now, "dying") != 0)
         atomic_store(&is_dead, false);
     return strcmp(now, how) == 0;
+}
+
+/* Is that how the disk fails now? */
+static bool fails(int fd, const char *how)
+{
+    return is_database(fd) && says(how);
 }
 
 /* LMDB writes its meta pages through a descriptor of their own. */
@@ -102,4 +114,24 @@ INSTEAD int fdatasync(int fd)
     if (fails(fd, "sync") || (is_dying && atomic_load(&is_dead)))
         return fail_with(EIO);
     return real(fd);
+}
+
+INSTEAD int mdb_txn_begin(MDB_env *env, MDB_txn *parent, unsigned flags, MDB_txn **txn)
+{
+    begin_function *real;
+    *(void **)&real = dlsym(RTLD_NEXT, "mdb_txn_begin");
+    if (!parent && !(flags & MDB_RDONLY))
+        atomic_store(&puts_left, says("crowded") ? CROWD_PUTS : UINT_MAX);
+    return real(env, parent, flags, txn);
+}
+
+INSTEAD int mdb_put(MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *value, unsigned flags)
+{
+    put_function *real;
+    *(void **)&real = dlsym(RTLD_NEXT, "mdb_put");
+    if (atomic_load(&puts_left) == 0)
+        return MDB_TXN_FULL;
+    if (atomic_load(&puts_left) != UINT_MAX)
+        atomic_fetch_sub(&puts_left, 1);
+    return real(txn, dbi, key, value, flags);
 }

@@ -21,6 +21,7 @@ WITHIN_S = 30
 TEXT = "x" * 10000
 WRITERS = 8
 EACH = 100
+CROWD_PUTS = 100  # As in bad_disk.c.
 
 
 def write_file(path, text):
@@ -119,7 +120,7 @@ class Growth(Storage):
         self.assert_whole()
 
     def test_at_the_limit_writes_are_refused_and_reads_go_on(self):
-        server = self.start("--store-bytes", "16M")
+        server = self.start("--store-bytes", "16M", "--no-sync")
         created = []
         with self.refused("busy") as caught:
             for i in range(2000):
@@ -131,7 +132,7 @@ class Growth(Storage):
         self.assertGreater(self.client.call("system.stats")["store_used_bytes"], 0.8 * (16 << 20))
 
         server.stop()
-        server.start("--store-bytes", "32M")
+        server.start("--store-bytes", "32M", "--no-sync")
         self.client = server.connect()
         self.create("more")
         self.assertEqual(self.codes(), {*created, "more"})
@@ -183,6 +184,32 @@ class FailingDisk(Storage):
         self.assert_whole()
 
 
+    def test_what_is_too_much_for_a_batch_is_done_in_another(self):
+        self.create("P")
+        stats = self.client.call("system.stats")
+        self.create("Q")  # The first of all puts more.
+        puts = self.client.call("system.stats")["store_puts"] - stats["store_puts"]
+        self.assertLess(puts, CROWD_PUTS / 2)
+        write_file(self.disk, "crowded")
+        wire = self.wire(self.server_under_test)
+        for i in range(64):
+            wire.request(i, "record.create", self.product(f"P{i}"))
+        for _ in range(64):
+            _, _, error, _ = wire.receive()
+            self.assertIsNone(error)
+        self.assertEqual(self.codes(), {"P", "Q", *(f"P{i}" for i in range(64))})
+        stats = self.client.call("system.stats")
+        self.assertLessEqual(stats["largest_batch"], CROWD_PUTS // puts)
+
+        with self.refused("too_large") as caught:
+            self.client.call("record.import", entity="products.product", columns=["code", "name"],
+                             rows=[[f"I{i}", "imported"] for i in range(100)], skip_bad=True)
+        self.assertIn("split", caught.exception.message)
+        write_file(self.disk, "well")
+        self.assertEqual(self.client.count("products.product"), 66)
+        self.assert_whole()
+
+
 class SmallDisk(Storage):
     def setUp(self):
         self.folder = tempfile.mkdtemp()
@@ -206,6 +233,13 @@ class SmallDisk(Storage):
                 created.append(f"P{i}")
         self.assertIn("is full", caught.exception.message)
         self.assertEqual(self.codes(), set(created))
+
+        server.stop()  # A full disk is no reason not to start.
+        server.start()
+        self.client = server.connect()
+        self.assertEqual(self.codes(), set(created))
+        with self.refused("busy"):
+            self.create("too much")
         ballast.unlink()
         self.create_when_it_works("more")
         self.assertEqual(self.codes(), {*created, "more"})
