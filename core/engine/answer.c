@@ -20,6 +20,7 @@ static void begin(msgpack_sbuffer *reply, uint32_t msgid, msgpack_packer *packer
 void answer_result(struct engine_request *request, const msgpack_sbuffer *result)
 {
     msgpack_packer packer;
+    request->measure.outcome = KT_OK;
     begin(&request->reply, request->msgid, &packer);
     msgpack_pack_nil(&packer);
     if (result->size)
@@ -63,6 +64,7 @@ static void pack_error(msgpack_sbuffer *reply, uint32_t msgid, const struct cont
 
 void answer_error(struct engine_request *request, const struct context_error *error)
 {
+    request->measure.outcome = error->status;
     pack_error(&request->reply, request->msgid, error);
 }
 

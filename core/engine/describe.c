@@ -1,5 +1,4 @@
-/* system.describe and system.stats: the server about itself. */
-#include "base/clock.h"
+/* system.describe: the whole model. */
 #include "engine/engine_internal.h"
 #include "record/vocabulary.h"
 
@@ -237,42 +236,6 @@ enum kt_status system_describe(struct kt_ctx *ctx, const msgpack_object *params)
     kt_map_set(answer, "entities", entities(ctx));
     kt_map_set(answer, "methods", methods(ctx));
     kt_map_set(answer, "totals", totals(ctx));
-    kt_reply_map(ctx, answer);
-    return KT_OK;
-}
-
-enum kt_status system_stats(struct kt_ctx *ctx, const msgpack_object *params)
-{
-    struct engine *engine = ((struct engine_ctx *)ctx)->engine;
-    struct engine_stats *stats = &engine->stats;
-    struct kt_map *answer = kt_map_new(ctx);
-    struct store_stat store;
-    (void)params;
-    if (ctx->txn->store->driver->stat(ctx->txn, &store) != KT_OK)
-        return kt_fail(ctx, KT_INTERNAL, NULL, "the store failed", "存储失败");
-    uint64_t last_event;
-    KT_TRY(record_last_event(ctx, &last_event));
-    kt_map_set_text(answer, "version", KONTOR_VERSION);
-    kt_map_set_int(answer, "uptime_s", (clock_monotonic_us() - stats->started_us) / 1000000);
-    kt_map_set_id(answer, "reads", atomic_load(&stats->reads));
-    kt_map_set_id(answer, "writes", atomic_load(&stats->writes));
-    kt_map_set_id(answer, "refused", atomic_load(&stats->refused));
-    kt_map_set_id(answer, "jobs", atomic_load(&stats->jobs));
-    kt_map_set_id(answer, "commits", atomic_load(&stats->commits));
-    kt_map_set_id(answer, "commit_us", atomic_load(&stats->commit_us));
-    kt_map_set_id(answer, "largest_batch", atomic_load(&stats->largest_batch));
-    kt_map_set_int(answer, "queued_writes", queue_length(&engine->writes));
-    kt_map_set_int(answer, "queued_reads", queue_length(&engine->reads));
-    kt_map_set_id(answer, "last_event", last_event);
-    kt_map_set_id(answer, "store_entries", store.entries);
-    kt_map_set_id(answer, "store_used_bytes", store.used_bytes);
-    kt_map_set_id(answer, "store_file_bytes", store.file_bytes);
-    kt_map_set_id(answer, "store_map_bytes", store.map_bytes);
-    kt_map_set_id(answer, "store_limit_bytes", store.limit_bytes);
-    kt_map_set_id(answer, "store_disk_free_bytes", store.disk_free_bytes);
-    kt_map_set_int(answer, "store_puts", (int64_t)store.puts);
-    kt_map_set_int(answer, "store_put_key_bytes", (int64_t)store.put_key_bytes);
-    kt_map_set_int(answer, "store_put_value_bytes", (int64_t)store.put_value_bytes);
     kt_reply_map(ctx, answer);
     return KT_OK;
 }

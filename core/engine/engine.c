@@ -197,7 +197,7 @@ enum kt_status engine_open(const struct engine_options *options, struct engine *
         return say(why, why_size, "out of memory");
     engine->limits = *options->limits;
     engine->reader_count = reader_count(options->readers);
-    engine->stats.started_us = clock_monotonic_us();
+    stats_init(&engine->stats);
     pthread_mutex_init(&engine->registry_lock, NULL);
     queue_init(&engine->reads, engine->limits.queue);
     queue_init(&engine->writes, engine->limits.queue);
@@ -221,6 +221,7 @@ void engine_close(struct engine *engine)
     queue_deinit(&engine->writes);
     queue_deinit(&engine->logins);
     pthread_mutex_destroy(&engine->registry_lock);
+    stats_deinit(&engine->stats);
     free(engine);
 }
 
@@ -272,12 +273,14 @@ bool engine_method_is_exclusive(const char *method, size_t length)
     return starts_with(method, length, "auth.");
 }
 
-static struct engine_queue *queue_for(struct engine *engine, const struct engine_request *request)
+static struct engine_queue *queue_for(struct engine *engine, struct engine_request *request)
 {
     struct registry *registry = engine_registry(engine);
     const struct registry_method *method =
         registry_method(registry, request->method, request->method_length);
     bool writes = method && method->writes;
+    request->measure.method =
+        stats_method(&engine->stats, request->method, request->method_length, method != NULL);
     registry_release(registry);
     if (writes)
         return &engine->writes;
@@ -287,12 +290,24 @@ static struct engine_queue *queue_for(struct engine *engine, const struct engine
 
 void engine_submit(struct engine *engine, struct engine_request *request)
 {
+    request->measure = (struct engine_measure){.submitted_us = clock_monotonic_us()};
+    engine_enqueue(engine, request);
+}
+
+void engine_release(struct engine *engine, unsigned place, struct engine_request *request,
+                    int64_t now_us)
+{
+    stats_count(&engine->stats, place, &request->measure, now_us);
+    request->done(request);
+}
+
+void engine_enqueue(struct engine *engine, struct engine_request *request)
+{
     if (queue_add(queue_for(engine, request), request))
         return;
     struct context_error error = {.status = KT_BUSY,
                                   .message = "the server is busy or stopping; try again",
                                   .message_zh = "服务器繁忙或正在停止，请稍后重试"};
-    atomic_fetch_add(&engine->stats.refused, 1);
     answer_error(request, &error);
-    request->done(request);
+    engine_release(engine, STATS_FRONT, request, clock_monotonic_us());
 }

@@ -44,9 +44,20 @@ struct engine_session {
     unsigned char address[ENGINE_ADDRESS_BYTES];
 };
 
+struct stats_method;
+
+/** Of one request, for system.stats; the engine's. Monotonic. */
+struct engine_measure {
+    struct stats_method *method;
+    int64_t submitted_us;
+    int64_t begun_us, ended_us; /**< Running; 0 when it never ran. */
+    enum kt_status outcome;
+};
+
 /** One request on its way. Made by rpc/, which keeps it alive until `done`. */
 struct engine_request {
-    struct engine_request *next; /**< Engine's. */
+    struct engine_request *next;   /**< Engine's. */
+    struct engine_measure measure; /**< Engine's. */
     struct engine_session *session;
     uint32_t msgid;
     const char *method; /**< Not NUL-terminated; in the frame. */

@@ -2,10 +2,10 @@
 #pragma once
 
 #include <pthread.h>
-#include <stdatomic.h>
 
 #include "engine/engine.h"
 #include "engine/queue.h"
+#include "engine/stats.h"
 #include "plugin/registry.h"
 #include "record/record.h"
 
@@ -15,14 +15,6 @@
 #define ENGINE_BATCH_MAX     1024
 #define ENGINE_BATCH_TIME_US 100000
 #define ENGINE_BATCH_TAKE    64
-
-/** Counted by any thread, read by system.stats. */
-struct engine_stats {
-    atomic_ullong reads, writes, refused, commits, jobs;
-    atomic_ullong largest_batch;
-    atomic_ullong commit_us;
-    int64_t started_us; /**< Monotonic. */
-};
 
 struct engine {
     struct limits limits;
@@ -40,7 +32,8 @@ struct engine {
     bool writer_started, door_started;
 
     atomic_ullong last_request;
-    struct engine_stats stats;
+    struct stats stats;
+    atomic_uint readers_begun;
     struct engine_traffic traffic;
 };
 
@@ -49,6 +42,7 @@ struct engine_ctx {
     struct kt_ctx base; /**< First, so that a method can find the rest. */
     struct engine *engine;
     struct engine_session *session; /**< NULL for jobs. */
+    unsigned place;                 /**< Where its thread counts. */
     struct registry *next_registry; /**< What this request puts in force once it is committed. */
 };
 
@@ -63,6 +57,11 @@ enum kt_status engine_begin_read(struct engine *engine, struct store_txn *txn,
  *  takes migrated data for those of before. */
 enum kt_status engine_commit(struct engine *engine, struct store_txn *txn,
                              struct registry *registry);
+/** Queues a request anew, to the thread that it belongs to now. */
+void engine_enqueue(struct engine *engine, struct engine_request *request);
+/** Counts a request that has its answer, and gives it back. */
+void engine_release(struct engine *engine, unsigned place, struct engine_request *request,
+                    int64_t now_us);
 /** writer.c, reader.c: thread bodies; the argument is the engine. */
 void *writer_main(void *argument);
 void *reader_main(void *argument);
@@ -108,7 +107,7 @@ enum kt_status replay_forget_old(struct kt_ctx *ctx);
 
 /** builtin.c: the methods of the server itself, as a module. */
 extern const struct kt_plugin engine_builtin;
-/** auth.c, modules.c, records.c, batch.c, describe.c: their bodies. */
+/** auth.c, modules.c, records.c, batch.c, describe.c, report.c: their bodies. */
 enum kt_status auth_login(struct kt_ctx *ctx, const msgpack_object *params);
 enum kt_status auth_token(struct kt_ctx *ctx, const msgpack_object *params);
 /** The entity that the parameters name, when the user has that right to it. */
@@ -140,3 +139,4 @@ enum kt_status files_read(struct kt_ctx *ctx, const msgpack_object *params);
 enum kt_status files_sweep(struct kt_ctx *ctx);
 enum kt_status system_describe(struct kt_ctx *ctx, const msgpack_object *params);
 enum kt_status system_stats(struct kt_ctx *ctx, const msgpack_object *params);
+enum kt_status system_metrics(struct kt_ctx *ctx, const msgpack_object *params);

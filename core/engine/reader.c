@@ -1,12 +1,12 @@
 /* Reader threads: each has its own context and one read transaction that is renewed for every
  * request, so that a read sees every write whose reply was sent before it came. */
+#include "base/clock.h"
 #include "base/log.h"
 #include "engine/engine_internal.h"
 
 static void answer(struct engine_ctx *ctx, struct engine_request *request)
 {
     struct dispatch dispatch;
-    struct engine *engine = ctx->engine;
     enum kt_status status = dispatch_prepare(ctx, request, &dispatch);
     if (status == KT_OK)
         status = dispatch_run(ctx, &dispatch);
@@ -14,13 +14,10 @@ static void answer(struct engine_ctx *ctx, struct engine_request *request)
         ctx->base.error = fault_read_ended;
         status = KT_BUSY;
     }
-    atomic_fetch_add(&engine->stats.reads, 1);
-    if (status == KT_OK) {
+    if (status == KT_OK)
         answer_result(request, &ctx->base.reply);
-        return;
-    }
-    atomic_fetch_add(&engine->stats.refused, 1);
-    answer_error(request, &ctx->base.error);
+    else
+        answer_error(request, &ctx->base.error);
 }
 
 /* Modules may have changed since the request was queued: what is a write now belongs to the
@@ -36,14 +33,16 @@ static void serve(struct engine_ctx *ctx, struct engine_request *request)
 {
     struct engine *engine = ctx->engine;
     struct registry *registry;
+    int64_t begun_us = clock_monotonic_us();
     enum kt_status status = engine_begin_read(engine, ctx->base.txn, &registry);
     if (is_write(registry, request)) {
         if (status == KT_OK)
             store_reset(ctx->base.txn);
         registry_release(registry);
-        engine_submit(engine, request);
+        engine_enqueue(engine, request);
         return;
     }
+    request->measure.begun_us = begun_us;
     dispatch_begin(ctx, registry);
     if (status == KT_OK) {
         answer(ctx, request);
@@ -53,12 +52,14 @@ static void serve(struct engine_ctx *ctx, struct engine_request *request)
         answer_error(request, &ctx->base.error);
     }
     registry_release(registry);
-    request->done(request);
+    request->measure.ended_us = clock_monotonic_us();
+    engine_release(engine, ctx->place, request, request->measure.ended_us);
 }
 
-static void serve_queue(struct engine *engine, struct engine_queue *queue)
+static void serve_queue(struct engine *engine, struct engine_queue *queue, unsigned place)
 {
-    struct engine_ctx ctx = {.engine = engine};
+    struct engine_ctx ctx = {.engine = engine, .place = place};
+    atomic_bool *is_busy = &engine->stats.threads[place].is_busy;
     bool closed = false;
     if (store_begin(engine->store, NULL, STORE_READ, &ctx.base.txn) != KT_OK) {
         log_error("a reader cannot begin: the store is not readable");
@@ -68,8 +69,11 @@ static void serve_queue(struct engine *engine, struct engine_queue *queue)
     context_init(&ctx.base);
     while (!closed) {
         struct engine_request *request = queue_take(queue, 1, 3600 * 1000000LL, &closed);
-        if (request)
-            serve(&ctx, request);
+        if (!request)
+            continue;
+        atomic_store_explicit(is_busy, true, memory_order_relaxed);
+        serve(&ctx, request);
+        atomic_store_explicit(is_busy, false, memory_order_relaxed);
     }
     store_abort(ctx.base.txn);
     context_deinit(&ctx.base);
@@ -78,13 +82,13 @@ static void serve_queue(struct engine *engine, struct engine_queue *queue)
 void *reader_main(void *argument)
 {
     struct engine *engine = argument;
-    serve_queue(engine, &engine->reads);
+    serve_queue(engine, &engine->reads, STATS_READER + atomic_fetch_add(&engine->readers_begun, 1));
     return NULL;
 }
 
 void *door_main(void *argument)
 {
     struct engine *engine = argument;
-    serve_queue(engine, &engine->logins);
+    serve_queue(engine, &engine->logins, STATS_DOOR);
     return NULL;
 }

@@ -49,22 +49,39 @@ static enum kt_status run_dry(struct engine_ctx *ctx, const struct dispatch *dis
     return status;
 }
 
+static enum kt_status run_prepared(struct engine_ctx *ctx, struct dispatch *dispatch, bool *changes)
+{
+    enum kt_status status;
+    if (dispatch->dry_run)
+        return run_dry(ctx, dispatch);
+    if (replay_find(ctx, dispatch, &status))
+        return status;
+    KT_TRY(dispatch_run(ctx, dispatch));
+    *changes = true;
+    return replay_keep(ctx, dispatch);
+}
+
+/* What rules did since they were armed. */
+static void count_rules(struct writer *writer)
+{
+    struct stats *stats = &writer->ctx.engine->stats;
+    struct script_use use = script_set_use(writer->registry->rules);
+    counter_add(&stats->rules, use.rules);
+    counter_add(&stats->rules_failed, use.failed);
+    counter_add(&stats->rule_steps, use.steps);
+    counter_add(&stats->rule_us, use.us);
+}
+
 static enum kt_status run_nested(struct writer *writer, const struct engine_request *request,
                                  bool *changes)
 {
-    struct engine_ctx *ctx = &writer->ctx;
     struct dispatch dispatch;
-    enum kt_status status;
     *changes = false;
-    KT_TRY(dispatch_prepare(ctx, request, &dispatch));
+    KT_TRY(dispatch_prepare(&writer->ctx, request, &dispatch));
     script_set_rearm(writer->registry->rules);
-    if (dispatch.dry_run)
-        return run_dry(ctx, &dispatch);
-    if (replay_find(ctx, &dispatch, &status))
-        return status;
-    KT_TRY(dispatch_run(ctx, &dispatch));
-    *changes = true;
-    return replay_keep(ctx, &dispatch);
+    enum kt_status status = run_prepared(&writer->ctx, &dispatch, changes);
+    count_rules(writer);
+    return status;
 }
 
 /* A registry that the request built comes into force for the requests after it. */
@@ -111,12 +128,10 @@ static void answer_request(struct writer *writer, struct engine_request *request
                            enum kt_status status)
 {
     struct kt_ctx *ctx = &writer->ctx.base;
-    atomic_fetch_add(&writer->ctx.engine->stats.writes, 1);
     if (status == KT_OK) {
         answer_result(request, &ctx->reply);
         return;
     }
-    atomic_fetch_add(&writer->ctx.engine->stats.refused, 1);
     if (status == KT_INTERNAL)
         log_error("request=%llu method=%.*s failed: %s", (unsigned long long)ctx->request_number,
                   (int)request->method_length, request->method,
@@ -162,11 +177,13 @@ static bool run_job(struct writer *writer, struct store_txn *top, const struct k
                     bool is_first)
 {
     struct kt_ctx *ctx = &writer->ctx.base;
+    struct stats *stats = &writer->ctx.engine->stats;
     enum store_fault fault = STORE_FAULT_NONE;
     script_set_rearm(writer->registry->rules);
     enum kt_status status = begin_nested(writer, top);
     if (status == KT_OK) {
         status = job->run(ctx);
+        count_rules(writer);
         fault = store_take_fault(top->store);
         status = end_nested(writer, top, fault == STORE_FAULT_NONE ? status : KT_BUSY, true);
     }
@@ -174,10 +191,12 @@ static bool run_job(struct writer *writer, struct store_txn *top, const struct k
         return false;
     if (fault != STORE_FAULT_NONE)
         ctx->error = *fault_error(fault);
-    if (status != KT_OK)
+    counter_add(&stats->jobs, 1);
+    if (status != KT_OK) {
+        counter_add(&stats->jobs_failed, 1);
         log_error("job %s failed: %s", job->name, ctx->error.message ? ctx->error.message : "");
+    }
     context_forgive(ctx);
-    atomic_fetch_add(&writer->ctx.engine->stats.jobs, 1);
     return true;
 }
 
@@ -212,11 +231,12 @@ static void fail_all(struct engine_request *requests, enum store_fault fault)
         answer_error(requests, fault_error(fault));
 }
 
-static void release(struct engine_request *requests)
+static void release(struct engine *engine, struct engine_request *requests)
 {
+    int64_t now_us = clock_monotonic_us();
     while (requests) {
         struct engine_request *next = requests->next;
-        requests->done(requests);
+        engine_release(engine, STATS_WRITER, requests, now_us);
         requests = next;
     }
 }
@@ -227,24 +247,24 @@ static struct engine_request *run_batch(struct writer *writer, struct store_txn 
 {
     struct engine_request *ran = writer->waiting;
     struct engine_request **end = &ran;
-    int64_t until = clock_monotonic_us() + ENGINE_BATCH_TIME_US;
-    unsigned long long count = 0;
+    int64_t now_us = clock_monotonic_us(), until_us = now_us + ENGINE_BATCH_TIME_US;
+    unsigned count = 0;
     bool closed;
-    while (!writer->changed && count < ENGINE_BATCH_MAX &&
-           (count == 0 || clock_monotonic_us() < until)) {
+    while (!writer->changed && count < ENGINE_BATCH_MAX && (count == 0 || now_us < until_us)) {
         if (!*end)
             *end = queue_take(&writer->ctx.engine->writes, ENGINE_BATCH_TAKE, 0, &closed);
         if (!*end)
             break;
+        (*end)->measure.begun_us = now_us;
         if (!run_request(writer, top, *end, count == 0))
             break;
+        now_us = clock_monotonic_us();
+        (*end)->measure.ended_us = now_us;
         end = &(*end)->next;
         count++;
     }
     writer->waiting = *end;
     *end = NULL;
-    if (count > atomic_load(&writer->ctx.engine->stats.largest_batch))
-        atomic_store(&writer->ctx.engine->stats.largest_batch, count);
     return ran;
 }
 
@@ -288,9 +308,19 @@ static void undo_batch(struct writer *writer, struct engine_request **ran)
 static void refuse_waiting(struct writer *writer)
 {
     fail_all(writer->waiting, store_take_fault(writer->ctx.engine->store));
-    release(writer->waiting);
+    release(writer->ctx.engine, writer->waiting);
     writer->waiting = NULL;
     writer->next_job = clock_now() + RETRY_US;
+}
+
+/* Of one commit; none when they are to run again. */
+static void count_requests(struct engine *engine, const struct engine_request *requests)
+{
+    uint64_t count = 0;
+    for (; requests; requests = requests->next)
+        count++;
+    if (count > 0)
+        histogram_add(&engine->stats.commit_requests, count);
 }
 
 static void commit_batch(struct writer *writer)
@@ -307,15 +337,16 @@ static void commit_batch(struct writer *writer)
     int64_t began = clock_monotonic_us();
     enum kt_status status =
         writer->changed ? engine_commit(engine, top, writer->registry) : store_commit(top);
-    atomic_fetch_add(&engine->stats.commit_us, (unsigned long long)(clock_monotonic_us() - began));
-    atomic_fetch_add(&engine->stats.commits, 1);
+    histogram_add(&engine->stats.commit_us, (uint64_t)(clock_monotonic_us() - began));
     if (status != KT_OK) {
+        counter_add(&engine->stats.commits_failed, 1);
         undo_batch(writer, &ran);
     } else if (writer->changed) {
         writer->changed = false;
         writer->next_job = 0; /* Other modules, other jobs. */
     }
-    release(ran);
+    count_requests(engine, ran);
+    release(engine, ran);
 }
 
 static int64_t time_to_wait(const struct writer *writer)
@@ -327,8 +358,9 @@ static int64_t time_to_wait(const struct writer *writer)
 void *writer_main(void *argument)
 {
     struct engine *engine = argument;
-    struct writer writer = {.ctx = {.engine = engine, .base = {.writable = true}},
-                            .registry = engine_registry(engine)};
+    struct writer writer = {
+        .ctx = {.engine = engine, .place = STATS_WRITER, .base = {.writable = true}},
+        .registry = engine_registry(engine)};
     bool closed = false;
     context_init(&writer.ctx.base);
     while (!closed || writer.waiting) {

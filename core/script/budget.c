@@ -41,6 +41,7 @@ void script_refill(struct script_set *set)
 {
     set->steps_left = KT_LIMIT_RULE_STEPS;
     set->used_us = 0;
+    set->ran = set->broken = 0;
     set->began_us = clock_monotonic_us();
     set->spent = NULL;
     if (!lua_gethook(set->lua))

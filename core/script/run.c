@@ -60,10 +60,11 @@ static void note_passed(struct script_call *call)
 static int run_rules(lua_State *lua)
 {
     struct script_call *call = lua_touserdata(lua, 1);
-    const struct script_set *set = script_of(lua);
+    struct script_set *set = script_of(lua);
     script_push_record(lua, call->subject);
     script_push_step(lua);
     for (size_t i = 0; i < call->bind_count; i++) {
+        set->ran++;
         call->rule = &set->rules[call->binds[i].rule];
         lua_rawgeti(lua, LUA_REGISTRYINDEX, call->rule->check);
         lua_pushvalue(lua, 2);
@@ -124,6 +125,7 @@ static enum kt_status fault(struct script_set *set, const struct script_call *ca
             ctx->error.rule = name;
         return ctx->error.status;
     }
+    set->broken++;
     const char *text, *text_zh;
     if (failed == LUA_ERRMEM) {
         text = kt_format(ctx, "%s:%d: the rules need more memory than is allowed", call->rule->file,

@@ -73,6 +73,7 @@ struct script_set {
     size_t bytes_live;
     int64_t steps_left;
     int64_t used_us;
+    uint64_t ran, broken;         /**< Rules, since the budget was given. */
     int64_t began_us;             /**< Start of the outermost run. */
     const struct kt_label *spent; /**< Why nothing may run until the budget is given anew. */
     bool tight;                   /**< The hook fires at every instruction and raises. */
