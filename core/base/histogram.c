@@ -30,13 +30,10 @@ static uint64_t bound_of(unsigned bucket)
 
 void histogram_add(struct histogram *histogram, uint64_t value)
 {
-    atomic_fetch_add_explicit(&histogram->buckets[bucket_of(value)], 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&histogram->sum, value, memory_order_relaxed);
-    unsigned long long largest = atomic_load_explicit(&histogram->largest, memory_order_relaxed);
-    while (value > largest &&
-           !atomic_compare_exchange_weak_explicit(&histogram->largest, &largest, value,
-                                                  memory_order_relaxed, memory_order_relaxed))
-        continue;
+    counter_add(&histogram->buckets[bucket_of(value)], 1);
+    counter_add(&histogram->sum, value);
+    if (value > atomic_load_explicit(&histogram->largest, memory_order_relaxed))
+        atomic_store_explicit(&histogram->largest, value, memory_order_relaxed);
 }
 
 void histogram_look(struct histogram_view *view, const struct histogram *histogram)

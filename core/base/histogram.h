@@ -3,8 +3,8 @@
  *  one eighth without a list of everything, and a histogram has a fixed size.
  *
  *  A bucket holds what is above the bucket before and at most its own bound; powers of two are
- *  bounds. Any thread may add and any may look; adding costs three atomic operations, which are
- *  cheap while only one thread adds. */
+ *  bounds. One thread at a time adds, so that adding takes no locked instructions; any thread may
+ *  look meanwhile. */
 #pragma once
 
 #include <stdatomic.h>
@@ -23,6 +23,12 @@ struct histogram {
 };
 
 void histogram_add(struct histogram *histogram, uint64_t value);
+/** The same for a plain counter. */
+static inline void counter_add(atomic_ullong *counter, uint64_t more)
+{
+    unsigned long long held = atomic_load_explicit(counter, memory_order_relaxed);
+    atomic_store_explicit(counter, held + more, memory_order_relaxed);
+}
 
 /** One or several histograms as they were when they were looked at. */
 struct histogram_view {

@@ -10,7 +10,7 @@ void stats_init(struct stats *stats)
     stats->started_us = clock_monotonic_us();
     stats->unknown.name = "unknown";
     stats->unknown.length = strlen(stats->unknown.name);
-    pthread_mutex_init(&stats->adding, NULL);
+    pthread_mutex_init(&stats->lock, NULL);
 }
 
 static void free_calls(struct stats_method *method)
@@ -28,7 +28,7 @@ void stats_deinit(struct stats *stats)
         free(method);
     }
     free_calls(&stats->unknown);
-    pthread_mutex_destroy(&stats->adding);
+    pthread_mutex_destroy(&stats->lock);
 }
 
 /* --- Methods --- */
@@ -56,7 +56,7 @@ static _Atomic(struct stats_method *) *find(struct stats *stats, const char *nam
 
 static struct stats_method *add(struct stats *stats, const char *name, size_t length)
 {
-    pthread_mutex_lock(&stats->adding);
+    pthread_mutex_lock(&stats->lock);
     _Atomic(struct stats_method *) *place = find(stats, name, length);
     struct stats_method *method = atomic_load(place);
     if (!method && stats->method_count < STATS_METHODS)
@@ -69,7 +69,7 @@ static struct stats_method *add(struct stats *stats, const char *name, size_t le
         stats->method_count++;
         atomic_store_explicit(place, method, memory_order_release);
     }
-    pthread_mutex_unlock(&stats->adding);
+    pthread_mutex_unlock(&stats->lock);
     return method ? method : &stats->unknown;
 }
 
@@ -108,15 +108,12 @@ size_t stats_methods(struct stats *stats, struct stats_method *out[STATS_METHODS
 /* NULL without memory: then this one call is not counted. */
 static struct stats_calls *calls_of(struct stats_method *method, unsigned place)
 {
-    struct stats_calls *calls = atomic_load_explicit(&method->calls[place], memory_order_acquire);
-    if (calls)
-        return calls;
-    struct stats_calls *fresh = calloc(1, sizeof(*fresh));
-    if (fresh && !atomic_compare_exchange_strong(&method->calls[place], &calls, fresh)) {
-        free(fresh);
-        return calls;
+    struct stats_calls *calls = atomic_load_explicit(&method->calls[place], memory_order_relaxed);
+    if (!calls) {
+        calls = calloc(1, sizeof(*calls));
+        atomic_store_explicit(&method->calls[place], calls, memory_order_release);
     }
-    return fresh;
+    return calls;
 }
 
 static uint64_t between(int64_t from_us, int64_t to_us)
@@ -124,17 +121,27 @@ static uint64_t between(int64_t from_us, int64_t to_us)
     return to_us > from_us ? (uint64_t)(to_us - from_us) : 0;
 }
 
-void stats_count(struct stats *stats, unsigned place, const struct engine_measure *measure,
-                 int64_t now_us)
+static void count(struct stats *stats, unsigned place, const struct engine_measure *measure,
+                  int64_t now_us)
 {
     struct stats_calls *calls = calls_of(measure->method, place);
     if (!calls)
         return;
-    stats_add(&calls->outcomes[measure->outcome], 1);
+    counter_add(&calls->outcomes[measure->outcome], 1);
     histogram_add(&calls->latency_us, between(measure->submitted_us, now_us));
     if (measure->begun_us == 0)
         return;
     histogram_add(&calls->run_us, between(measure->begun_us, measure->ended_us));
     histogram_add(&stats->threads[place].waited_us,
                   between(measure->submitted_us, measure->begun_us));
+}
+
+void stats_count(struct stats *stats, unsigned place, const struct engine_measure *measure,
+                 int64_t now_us)
+{
+    if (place == STATS_FRONT)
+        pthread_mutex_lock(&stats->lock);
+    count(stats, place, measure, now_us);
+    if (place == STATS_FRONT)
+        pthread_mutex_unlock(&stats->lock);
 }

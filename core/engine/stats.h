@@ -16,7 +16,7 @@
 
 /** Where a thread counts. */
 enum stats_place {
-    STATS_FRONT, /**< Who submits: requests that were never run. */
+    STATS_FRONT, /**< Whoever submits: requests that were never run. The only shared place. */
     STATS_DOOR,
     STATS_WRITER,
     STATS_READER, /**< The first of them. */
@@ -48,8 +48,9 @@ struct stats {
     /** An open table by hash, twice as large as its content; entries are added and never change. */
     _Atomic(struct stats_method *) methods[2 * STATS_METHODS];
     unsigned method_count;
-    pthread_mutex_t adding;
+    pthread_mutex_t lock; /**< Of adding methods, and of counting in front. */
 
+    /** The writer's alone. */
     struct histogram commit_us;
     struct histogram commit_requests; /**< Of commits that had any. */
     atomic_ullong commits_failed;
@@ -60,17 +61,12 @@ struct stats {
 void stats_init(struct stats *stats);
 void stats_deinit(struct stats *stats);
 
-static inline void stats_add(atomic_ullong *counter, uint64_t more)
-{
-    atomic_fetch_add_explicit(counter, more, memory_order_relaxed);
-}
-
 /** Where the method of that name is counted. `is_known`: there is such a method. */
 struct stats_method *stats_method(struct stats *stats, const char *name, size_t length,
                                   bool is_known);
 /** Every method that has been called, by name, then `unknown`; returns how many. */
 size_t stats_methods(struct stats *stats, struct stats_method *out[STATS_METHODS + 1]);
 
-/** A request that ends now. */
+/** A request that ends now, counted where its thread counts. */
 void stats_count(struct stats *stats, unsigned place, const struct engine_measure *measure,
                  int64_t now_us);
