@@ -2,7 +2,6 @@
 
 #include "base/clock.h"
 #include "engine/process.h"
-#include "kontor/limits.h"
 
 #define COUNTER .is_counter = true
 
@@ -50,9 +49,15 @@ const struct figure_text figure_texts[FIGURES] = {
     [FIGURE_STORE_ENTRIES] = {"store_entries", "kontor_store_entries",
                               .help = "Entries of the database"},
     [FIGURE_STORE_USED_BYTES] = {"store_used_bytes", "kontor_store_used_bytes",
-                                 .help = "Bytes of the database in use"},
+                                 .help = "Bytes of the database that hold data"},
+    [FIGURE_STORE_FILE_BYTES] = {"store_file_bytes", "kontor_store_file_bytes",
+                                 .help = "Bytes of the database's file"},
     [FIGURE_STORE_MAP_BYTES] = {"store_map_bytes", "kontor_store_map_bytes",
-                                .help = "Bytes that the database may have before its map grows"},
+                                .help = "Bytes that the file can have before its map grows"},
+    [FIGURE_STORE_LIMIT_BYTES] = {"store_limit_bytes", "kontor_store_limit_bytes",
+                                  .help = "Bytes that the file may have at most"},
+    [FIGURE_STORE_DISK_FREE_BYTES] = {"store_disk_free_bytes", "kontor_store_disk_free_bytes",
+                                      .help = "Bytes that are free on its disk"},
     [FIGURE_STORE_PUTS] = {"store_puts", "kontor_store_puts_total",
                            .help = "Entries written since the start, also in vain", COUNTER},
     [FIGURE_STORE_PUT_KEY_BYTES] = {"store_put_key_bytes", "kontor_store_put_key_bytes_total",
@@ -110,7 +115,7 @@ static void take_threads(struct figures *figures, struct engine *engine)
     figures->at[FIGURE_QUEUED_READS] = queue_length(&engine->reads);
     figures->at[FIGURE_QUEUED_WRITES] = queue_length(&engine->writes);
     figures->at[FIGURE_QUEUED_LOGINS] = queue_length(&engine->logins);
-    figures->at[FIGURE_QUEUE_LIMIT] = KT_LIMIT_QUEUE;
+    figures->at[FIGURE_QUEUE_LIMIT] = engine->limits.queue;
 }
 
 static void take_work(struct figures *figures, const struct stats *stats)
@@ -155,7 +160,10 @@ static enum kt_status take_store(struct figures *figures, struct kt_ctx *ctx)
         return kt_fail(ctx, KT_INTERNAL, NULL, "the store failed", "存储失败");
     figures->at[FIGURE_STORE_ENTRIES] = store.entries;
     figures->at[FIGURE_STORE_USED_BYTES] = store.used_bytes;
+    figures->at[FIGURE_STORE_FILE_BYTES] = store.file_bytes;
     figures->at[FIGURE_STORE_MAP_BYTES] = store.map_bytes;
+    figures->at[FIGURE_STORE_LIMIT_BYTES] = store.limit_bytes;
+    figures->at[FIGURE_STORE_DISK_FREE_BYTES] = store.disk_free_bytes;
     figures->at[FIGURE_STORE_PUTS] = store.puts;
     figures->at[FIGURE_STORE_PUT_KEY_BYTES] = store.put_key_bytes;
     figures->at[FIGURE_STORE_PUT_VALUE_BYTES] = store.put_value_bytes;

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define US_PER_S UINT64_C(1000000)
+#define US_PER_S   UINT64_C(1000000)
 #define LABEL_SIZE 1024
 
 /* Buckets shown: 64 us to 16.8 s, and 1 to 1024 requests. */
@@ -115,7 +115,6 @@ static void put_waits(msgpack_sbuffer *out, const struct figures *figures)
 }
 
 /* --- Methods --- */
-
 
 /* method="NAME", with what the format wants escaped; our own names have nothing of it. */
 static void write_method(char out[LABEL_SIZE], const char *name)

@@ -2,6 +2,8 @@
 
 #include <dirent.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -22,11 +24,10 @@ static void read_status(struct process_use *use)
     if (!file)
         return;
     while (fgets(line, sizeof(line), file)) {
-        unsigned long long value;
-        if (sscanf(line, "VmRSS: %llu", &value) == 1)
-            use->resident_bytes = value * 1024;
-        else if (sscanf(line, "Threads: %llu", &value) == 1)
-            use->threads = value;
+        if (strncmp(line, "VmRSS:", 6) == 0)
+            use->resident_bytes = strtoull(line + 6, NULL, 10) * 1024;
+        else if (strncmp(line, "Threads:", 8) == 0)
+            use->threads = strtoull(line + 8, NULL, 10);
     }
     fclose(file);
 }

@@ -21,7 +21,7 @@ static void free_calls(struct stats_method *method)
 
 void stats_deinit(struct stats *stats)
 {
-    for (size_t i = 0; i < 2 * STATS_METHODS; i++) {
+    for (size_t i = 0; i < STATS_SLOTS; i++) {
         struct stats_method *method = atomic_load(&stats->methods[i]);
         if (method)
             free_calls(method);
@@ -39,14 +39,14 @@ static size_t slot_of(const char *name, size_t length)
     uint32_t hash = 2166136261u;
     for (size_t i = 0; i < length; i++)
         hash = (hash ^ (unsigned char)name[i]) * 16777619u;
-    return hash % (2 * STATS_METHODS);
+    return hash % STATS_SLOTS;
 }
 
 /* The entry of that name, or the free one where it belongs: the table is never full. */
 static _Atomic(struct stats_method *) *find(struct stats *stats, const char *name, size_t length)
 {
     size_t at = slot_of(name, length);
-    for (;; at = (at + 1) % (2 * STATS_METHODS)) {
+    for (;; at = (at + 1) % STATS_SLOTS) {
         const struct stats_method *method =
             atomic_load_explicit(&stats->methods[at], memory_order_acquire);
         if (!method || (method->length == length && memcmp(method->name, name, length) == 0))
@@ -92,7 +92,7 @@ static int compare_names(const void *one, const void *other)
 size_t stats_methods(struct stats *stats, struct stats_method *out[STATS_METHODS + 1])
 {
     size_t count = 0;
-    for (size_t i = 0; i < 2 * STATS_METHODS; i++) {
+    for (size_t i = 0; i < STATS_SLOTS; i++) {
         struct stats_method *method =
             atomic_load_explicit(&stats->methods[i], memory_order_acquire);
         if (method)

@@ -12,6 +12,7 @@
 #include "engine/engine.h"
 
 #define STATS_METHODS  1024u /**< Names that are told apart; further ones count as unknown. */
+#define STATS_SLOTS    ((size_t)2 * STATS_METHODS)
 #define STATS_OUTCOMES (KT_INTERNAL + 1u)
 
 /** Where a thread counts. */
@@ -46,7 +47,7 @@ struct stats {
     struct stats_thread threads[STATS_PLACES];
     struct stats_method unknown;
     /** An open table by hash, twice as large as its content; entries are added and never change. */
-    _Atomic(struct stats_method *) methods[2 * STATS_METHODS];
+    _Atomic(struct stats_method *) methods[STATS_SLOTS];
     unsigned method_count;
     pthread_mutex_t lock; /**< Of adding methods, and of counting in front. */
 
