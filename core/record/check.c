@@ -274,6 +274,13 @@ static bool json_fits(const msgpack_object *value, unsigned depth)
     return value->type != MSGPACK_OBJECT_EXT && value->type != MSGPACK_OBJECT_BIN;
 }
 
+/* Names of places are made only for errors, as most values have none: `path` is empty until one is
+ * found, and then everything is looked at again. */
+static const char *place_in(struct kt_ctx *ctx, const char *path, const char *name, size_t length)
+{
+    return *path ? kt_format(ctx, "%s.%.*s", path, (int)length, name) : "";
+}
+
 static enum kt_status check_line(struct kt_ctx *ctx, const struct schema_field *field,
                                  const char *path, const msgpack_object *value, msgpack_object *out)
 {
@@ -290,12 +297,12 @@ static enum kt_status check_line(struct kt_ctx *ctx, const struct schema_field *
             if (pair->val.type == MSGPACK_OBJECT_NIL)
                 continue;
             if (pair->val.type != MSGPACK_OBJECT_POSITIVE_INTEGER)
-                return wrong(ctx, kt_format(ctx, "%s.id", path), "a line id", "行编号");
+                return wrong(ctx, place_in(ctx, path, name, length), "a line id", "行编号");
             kt_map_set(line, "id", pair->val);
             continue;
         }
         const struct schema_field *part = schema_line_field(field, name, length);
-        const char *place = kt_format(ctx, "%s.%.*s", path, (int)length, name);
+        const char *place = place_in(ctx, path, name, length);
         const char *asleep = record_asleep(field->asleep, name, length);
         if (!part && asleep) {
             kt_map_set(line, asleep, pair->val);
@@ -324,8 +331,11 @@ static enum kt_status check_lines(struct kt_ctx *ctx, const struct schema_field 
     struct kt_list *list = kt_list_new(ctx);
     for (uint32_t i = 0; i < value->via.array.size; i++) {
         msgpack_object line;
-        KT_TRY(check_line(ctx, field, kt_format(ctx, "%s[%u]", path, i), &value->via.array.ptr[i],
-                          &line));
+        if (check_line(ctx, field, "", &value->via.array.ptr[i], &line) != KT_OK) {
+            context_forgive(ctx);
+            return check_line(ctx, field, kt_format(ctx, "%s[%u]", path, i),
+                              &value->via.array.ptr[i], &line);
+        }
         kt_list_add(list, line);
     }
     *out = list->object;

@@ -89,6 +89,18 @@ static enum kt_status fit_value(const struct fitting *fitting, const struct sche
     return fit_quantity(fitting->ctx, field, path, holder, fitted);
 }
 
+/* The name of the place is made only when something is wrong with it. */
+static enum kt_status fit_part(const struct fitting *fitting, const struct schema_field *part,
+                               const char *lines, size_t at, const msgpack_object *before,
+                               const msgpack_object *line, msgpack_object *fitted)
+{
+    if (fit_value(fitting, part, "", before, line, fitted) == KT_OK)
+        return KT_OK;
+    context_forgive(fitting->ctx);
+    const char *path = kt_format(fitting->ctx, "%s[%zu].%s", lines, at, part->decl->name);
+    return fit_value(fitting, part, path, before, line, fitted);
+}
+
 static enum kt_status fit_line(const struct fitting *fitting, const struct schema_field *field,
                                size_t at, const msgpack_object *before, msgpack_object *line)
 {
@@ -100,8 +112,7 @@ static enum kt_status fit_line(const struct fitting *fitting, const struct schem
         msgpack_object fitted;
         if (!part->currency && !part->unit_digits)
             continue;
-        KT_TRY(fit_value(fitting, part, kt_format(ctx, "%s[%zu].%s", field->decl->name, at, name),
-                         before, line, &fitted));
+        KT_TRY(fit_part(fitting, part, field->decl->name, at, before, line, &fitted));
         if (fitted.type == MSGPACK_OBJECT_NIL || kt_equal(&fitted, kt_get(line, name)))
             continue;
         if (!copy)

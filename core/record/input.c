@@ -291,10 +291,12 @@ static enum kt_status check_line_targets(struct kt_ctx *ctx, const struct schema
         const struct record_line *there = record_lines_find(&before, kt_get_id(line, "id"));
         for (size_t f = 0; f < field->line_count; f++) {
             const struct schema_field *part = &field->lines[f];
-            if (part->decl->type == KT_REF)
-                KT_TRY(check_targets(ctx, part,
-                                     kt_format(ctx, "%s[%zu].%s", name, i, part->decl->name),
-                                     there ? there->line : NULL, line));
+            const msgpack_object *was = there ? there->line : NULL;
+            if (part->decl->type != KT_REF ||
+                kt_get_id(line, part->decl->name) == kt_get_id(was, part->decl->name))
+                continue;
+            KT_TRY(check_targets(ctx, part, kt_format(ctx, "%s[%zu].%s", name, i, part->decl->name),
+                                 was, line));
         }
     }
     return KT_OK;

@@ -163,7 +163,9 @@ static enum kt_status fill_entity(struct builder *builder, const struct schema_m
         entity->title = schema_field(entity, "name", 4);
     if (!entity->title)
         entity->title = schema_field(entity, "number", 6);
-    if (catalog_number(builder->txn, decl->name, &entity->number) != KT_OK)
+    if (catalog_number(builder->txn, decl->name, &entity->number) != KT_OK ||
+        catalog_number(builder->txn, schema_join(builder, "id:", decl->name, ""), &entity->ids) !=
+            KT_OK)
         return schema_refuse(builder, "cannot number entity %s", decl->name);
     return KT_OK;
 }

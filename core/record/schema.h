@@ -82,6 +82,7 @@ struct schema_entity {
     bool enabled;
     bool sensitive; /**< Some field of it or of its lines is. */
     uint32_t number;
+    uint32_t ids; /**< The counter of its ids. */
     const char *name;
     struct schema_field *fields;
     size_t field_count;

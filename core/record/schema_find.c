@@ -28,11 +28,16 @@ const struct schema_entity *schema_entity(const struct schema *schema, const cha
     return NULL;
 }
 
+static bool is_called(const struct kt_field *decl, const char *name, size_t length)
+{
+    return *decl->name == *name && strncmp(decl->name, name, length) == 0 && !decl->name[length];
+}
+
 const struct schema_field *schema_field(const struct schema_entity *entity, const char *name,
                                         size_t length)
 {
-    for (size_t i = 0; i < entity->field_count; i++)
-        if (schema_compare_name(entity->fields[i].decl->name, name, length) == 0)
+    for (size_t i = 0; length && i < entity->field_count; i++)
+        if (is_called(entity->fields[i].decl, name, length))
             return &entity->fields[i];
     return NULL;
 }
@@ -49,8 +54,8 @@ bool schema_own_field(const char *name, size_t length)
 const struct schema_field *schema_line_field(const struct schema_field *lines, const char *name,
                                              size_t length)
 {
-    for (size_t i = 0; i < lines->line_count; i++)
-        if (schema_compare_name(lines->lines[i].decl->name, name, length) == 0)
+    for (size_t i = 0; length && i < lines->line_count; i++)
+        if (is_called(lines->lines[i].decl, name, length))
             return &lines->lines[i];
     return NULL;
 }

@@ -117,51 +117,39 @@ static enum kt_status write_counter(struct kt_ctx *ctx, const struct key *key, u
     return status == KT_OK ? KT_OK : record_store_failed(ctx, status);
 }
 
-enum kt_status record_count_up(struct kt_ctx *ctx, const char *counter, uint64_t *out)
+static enum kt_status count_up(struct kt_ctx *ctx, uint32_t number, uint64_t *out)
 {
-    uint32_t number;
     struct key key;
     uint64_t last;
-    enum kt_status status = catalog_number(ctx->txn, counter, &number);
-    if (status != KT_OK)
-        return record_store_failed(ctx, status);
     KT_TRY(read_counter(ctx, number, &key, &last));
     *out = last + 1;
     return write_counter(ctx, &key, *out);
 }
 
-static const char *id_counter(struct kt_ctx *ctx, const struct schema_entity *entity)
+enum kt_status record_count_up(struct kt_ctx *ctx, const char *counter, uint64_t *out)
 {
-    return kt_format(ctx, "id:%s", entity->name);
+    uint32_t number;
+    enum kt_status status = catalog_number(ctx->txn, counter, &number);
+    return status == KT_OK ? count_up(ctx, number, out) : record_store_failed(ctx, status);
 }
 
 enum kt_status record_next_id(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t *out)
 {
-    return record_count_up(ctx, id_counter(ctx, entity), out);
+    return count_up(ctx, entity->ids, out);
 }
 
 enum kt_status record_last_id(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t *out)
 {
-    uint32_t number;
     struct key key;
-    *out = 0;
-    enum kt_status status = catalog_find(ctx->txn, id_counter(ctx, entity), &number);
-    if (status == KT_NOT_FOUND)
-        return KT_OK;
-    return status == KT_OK ? read_counter(ctx, number, &key, out)
-                           : record_store_failed(ctx, status);
+    return read_counter(ctx, entity->ids, &key, out);
 }
 
 enum kt_status record_last_id_write(struct kt_ctx *ctx, const struct schema_entity *entity,
                                     uint64_t last)
 {
-    uint32_t number;
     struct key key;
-    enum kt_status status = catalog_number(ctx->txn, id_counter(ctx, entity), &number);
-    if (status != KT_OK)
-        return record_store_failed(ctx, status);
     key_begin(&key, SPACE_COUNTER);
-    key_add_u32(&key, number);
+    key_add_u32(&key, entity->ids);
     return write_counter(ctx, &key, last);
 }
 
