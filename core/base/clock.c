@@ -30,3 +30,8 @@ int64_t clock_monotonic_us(void)
 {
     return read_clock_us(CLOCK_MONOTONIC);
 }
+
+int64_t clock_coarse_us(void)
+{
+    return read_clock_us(CLOCK_MONOTONIC_COARSE);
+}

@@ -8,3 +8,5 @@
 kt_instant_us clock_now(void);
 /** Microseconds that never run backwards; only differences mean anything. */
 int64_t clock_monotonic_us(void);
+/** The same to within a few milliseconds, in a few nanoseconds. */
+int64_t clock_coarse_us(void);

@@ -1,5 +1,7 @@
 /* Logging in: who a connection acts for. rpc/ runs these alone on their connection. */
+#include "base/clock.h"
 #include "base/log.h"
+#include "engine/attempts.h"
 #include "engine/engine_internal.h"
 
 /* The session speaks for the user from now on. */
@@ -29,15 +31,37 @@ static void leave(struct kt_ctx *ctx)
     ((struct engine_ctx *)ctx)->session->user_id = 0;
 }
 
+/* Before the password is looked at, so that guessing costs the server nothing. */
+static enum kt_status check_attempts(struct kt_ctx *ctx, struct attempts_who who)
+{
+    unsigned seconds =
+        attempts_wait_s(((struct engine_ctx *)ctx)->engine->attempts, who, clock_monotonic_us());
+    if (seconds == 0)
+        return KT_OK;
+    enum kt_status status =
+        kt_fail(ctx, KT_BUSY, "password", "too many wrong passwords: try again in %u s",
+                "密码错误次数过多：请在 %u 秒后重试", seconds);
+    struct kt_map *details = kt_map_new(ctx);
+    kt_map_set_int(details, "wait_seconds", seconds);
+    context_error_details(ctx, details->object);
+    return status;
+}
+
 enum kt_status auth_login(struct kt_ctx *ctx, const msgpack_object *params)
 {
+    struct engine_ctx *own = (struct engine_ctx *)ctx;
     const char *user = kt_get_text(ctx, params, "user");
+    struct attempts_who who = {user, own->session->address};
     uint64_t user_id = 0;
     leave(ctx);
+    KT_TRY(check_attempts(ctx, who));
     enum kt_status status = access_login(ctx, user, kt_get_text(ctx, params, "password"), &user_id);
-    if (status == KT_UNAUTHENTICATED)
+    if (status == KT_UNAUTHENTICATED) {
         log_warn("login refused user=%s", user);
+        attempts_failed(own->engine->attempts, who, clock_monotonic_us());
+    }
     KT_TRY(status);
+    attempts_succeeded(own->engine->attempts, who);
     return admit(ctx, user_id, true);
 }
 

@@ -23,6 +23,8 @@ void dispatch_begin(struct engine_ctx *ctx, const struct registry *registry)
 {
     context_reset(&ctx->base);
     ctx->base.now = clock_now();
+    ctx->base.reply_most = ctx->engine->limits.reply_bytes;
+    ctx->base.until_us = clock_coarse_us() + (int64_t)ctx->engine->limits.request_ms * 1000;
     ctx->base.request_number = atomic_fetch_add(&ctx->engine->last_request, 1) + 1;
     ctx->next_registry = NULL;
     ctx->session = NULL;
@@ -142,7 +144,10 @@ enum kt_status dispatch_prepare(struct engine_ctx *ctx, const struct engine_requ
     const msgpack_object *given = NULL;
     KT_TRY(identify(ctx, request));
     KT_TRY(unpack_params(&ctx->base, request, &given));
-    return dispatch_check(&ctx->base, request->method, request->method_length, given, out);
+    KT_TRY(dispatch_check(&ctx->base, request->method, request->method_length, given, out));
+    if (out->method->decl && (out->method->decl->flags & KT_LONG))
+        ctx->base.until_us = 0;
+    return KT_OK;
 }
 
 static enum kt_status run_transition(struct kt_ctx *ctx, const struct dispatch *dispatch)
@@ -168,5 +173,7 @@ enum kt_status dispatch_run(struct engine_ctx *ctx, const struct dispatch *dispa
     /* A failure that a module swallowed must not commit half of what was asked. */
     if (status == KT_OK)
         status = base->error.status;
-    return status == KT_OK ? context_check_memory(base) : status;
+    KT_TRY(status);
+    KT_TRY(context_check_memory(base));
+    return context_check_reply(base);
 }

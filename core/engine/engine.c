@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "engine/attempts.h"
 #include "engine/engine_internal.h"
 
 #define PASSWORD_FILE   "admin-password"
@@ -176,6 +177,9 @@ static enum kt_status open_parts(struct engine *engine, const struct engine_opti
                                   .unsafe_no_sync = options->unsafe_no_sync};
     if (sodium_init() < 0)
         return say(why, why_size, "libsodium does not start");
+    engine->attempts = attempts_new(engine->limits.login_attempts);
+    if (!engine->attempts)
+        return say(why, why_size, "out of memory");
     KT_TRY(store_lmdb.open(&store, &engine->store, why, why_size));
     KT_TRY(plugin_catalog_load(options->plugins, builtins, KT_COUNT(builtins), &engine->catalog,
                                why, why_size));
@@ -220,6 +224,7 @@ void engine_close(struct engine *engine)
     queue_deinit(&engine->reads);
     queue_deinit(&engine->writes);
     queue_deinit(&engine->logins);
+    attempts_free(engine->attempts);
     pthread_mutex_destroy(&engine->registry_lock);
     stats_deinit(&engine->stats);
     free(engine);

@@ -26,6 +26,7 @@ struct engine {
     struct engine_queue reads;
     struct engine_queue writes;
     struct engine_queue logins; /**< Password hashing is slow on purpose and must delay nobody. */
+    struct attempts *attempts;  /**< The door's. */
     pthread_t readers[ENGINE_READERS_MAX];
     unsigned reader_count, readers_started;
     pthread_t writer, door;

@@ -38,6 +38,11 @@ const struct limit_text limit_texts[] = {
      LIMIT_COUNT},
     {"queue-bytes", "of all requests that wait or are worked on", OF(queue_bytes), 256 * MIB, MIB,
      1024 * GIB, LIMIT_BYTES},
+    {"request-ms", "that one request may take", OF(request_ms), 30000, 10, 3600000, LIMIT_MS},
+    {"reply-bytes", "of one answer", OF(reply_bytes), KT_LIMIT_REPLY_BYTES, 64 * KIB, GIB,
+     LIMIT_BYTES},
+    {"login-attempts", "wrong passwords before each costs more time", OF(login_attempts), 5, 1,
+     1000, LIMIT_COUNT},
     {"store-bytes", "of the database file: what would not fit is refused", OF(store_bytes), TIB,
      16 * MIB, 64 * TIB, LIMIT_BYTES},
 };

@@ -22,11 +22,14 @@ struct limits {
     /* Of requests. */
     size_t queue;
     size_t queue_bytes;
+    size_t request_ms;
+    size_t reply_bytes;
+    size_t login_attempts;
     /* Of the data. */
     size_t store_bytes;
 };
 
-enum limit_unit { LIMIT_COUNT, LIMIT_BYTES, LIMIT_SECONDS };
+enum limit_unit { LIMIT_COUNT, LIMIT_BYTES, LIMIT_SECONDS, LIMIT_MS };
 
 struct limit_text {
     const char *name; /**< "message-bytes" */

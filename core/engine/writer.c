@@ -42,6 +42,8 @@ static enum kt_status run_dry(struct engine_ctx *ctx, const struct dispatch *dis
     enum kt_status status = dispatch_run(ctx, dispatch);
     if (status == KT_OK)
         status = journal_reply(base);
+    if (status == KT_OK)
+        status = context_check_reply(base);
     else
         journal_explain(base);
     journal_close(base->journal);
@@ -209,6 +211,7 @@ static void run_due_jobs(struct writer *writer, struct store_txn *top, bool is_f
     writer->next_job = clock_now() + IDLE_US;
     do {
         begin_request(writer, top);
+        ctx->until_us = 0;
         access_become_server(ctx);
         if (job_find_due(ctx, writer->registry->modules, writer->registry->catalog->count, &job,
                          &writer->next_job) != KT_OK)

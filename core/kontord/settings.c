@@ -72,7 +72,7 @@ static const char *setting_name(size_t setting)
 
 static void print_limits(void)
 {
-    static const char *const units[] = {"N", "SIZE", "SECONDS"};
+    static const char *const units[] = {"N", "SIZE", "SECONDS", "MS"};
     puts("\nLimits (their usual values); a SIZE is bytes, or ends in K, M or G:");
     for (size_t i = 0; i < limit_text_count; i++) {
         const struct limit_text *limit = &limit_texts[i];
@@ -287,6 +287,10 @@ static bool read_limits(struct settings *settings)
         limits_print(limit, limit->most, most, sizeof most);
         settings_complain("%s is a number from %s to %s, not '%s'", limit->name, least, most,
                           value);
+        return false;
+    }
+    if (settings->limits.reply_bytes > settings->limits.unread_bytes) {
+        settings_complain("reply-bytes is at most unread-bytes: no client could read more");
         return false;
     }
     return true;

@@ -204,6 +204,7 @@ static enum kt_status add_id(struct kt_ctx *ctx, const struct schema_entity *ent
                        "%s changed more than %u times since: ask for a later moment",
                        "%s 自该时刻起的更改超过 %u 次：请选择更晚的时刻", entity->name,
                        KT_LIMIT_SCAN);
+    KT_TRY(context_check_time(ctx));
     if (ids->count == *capacity) {
         *capacity = *capacity ? *capacity * 2 : 64;
         uint64_t *wider = realloc(ids->at, *capacity * sizeof(*wider));

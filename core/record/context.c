@@ -27,6 +27,7 @@ void context_init(struct kt_ctx *ctx)
 {
     ctx->arena = must(msgpack_zone_new(16384));
     msgpack_sbuffer_init(&ctx->reply);
+    ctx->reply_most = KT_LIMIT_REPLY_BYTES;
 }
 
 void context_deinit(struct kt_ctx *ctx)
@@ -64,6 +65,23 @@ enum kt_status context_check_memory(struct kt_ctx *ctx)
         return KT_OK;
     return kt_fail(ctx, KT_TOO_LARGE, NULL, "the request needs more memory than is allowed",
                    "请求所需内存超出限制");
+}
+
+enum kt_status context_check_reply(struct kt_ctx *ctx)
+{
+    if (ctx->reply.size <= ctx->reply_most)
+        return KT_OK;
+    return kt_fail(ctx, KT_TOO_LARGE, NULL, "the answer has more than %zu bytes: ask for less",
+                   "应答超过 %zu 字节：请缩小请求范围", ctx->reply_most);
+}
+
+enum kt_status context_check_time(struct kt_ctx *ctx)
+{
+    if (!context_is_late(ctx))
+        return KT_OK;
+    return kt_fail(ctx, KT_TOO_LARGE, NULL,
+                   "the request takes longer than is allowed: ask for less at a time",
+                   "请求耗时超出限制：请分批进行");
 }
 
 void context_forgive(struct kt_ctx *ctx)

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "kontor/context.h"
 #include "kontor/event.h"
 #include "kontor/value.h"
@@ -97,6 +98,8 @@ struct kt_ctx {
     uint64_t last_event; /**< Number of the newest event this request wrote; 0 is none. */
 
     msgpack_sbuffer reply; /**< Packed answer; empty is nil. */
+    size_t reply_most;     /**< Bytes of it. */
+    int64_t until_us;      /**< Monotonic: when the request must be done; 0: it has time. */
 };
 
 /** `ctx` must be zeroed memory. The arena is the context's own until context_deinit. */
@@ -106,6 +109,15 @@ void context_deinit(struct kt_ctx *ctx);
 void context_reset(struct kt_ctx *ctx);
 /** KT_TOO_LARGE (with error) when the arena limit was passed, else KT_OK. */
 enum kt_status context_check_memory(struct kt_ctx *ctx);
+/** The same when the answer has too many bytes. */
+enum kt_status context_check_reply(struct kt_ctx *ctx);
+/** Has it taken longer than it may? Cheap: every loop over what may be many asks. */
+static inline bool context_is_late(const struct kt_ctx *ctx)
+{
+    return ctx->until_us && clock_coarse_us() > ctx->until_us;
+}
+/** KT_TOO_LARGE (with error) when it has. */
+enum kt_status context_check_time(struct kt_ctx *ctx);
 /** Let go of what was worked out for as_of: the moment or the data are others now. asof.c */
 void record_past_free(struct kt_ctx *ctx);
 /** Forget the present failure: the caller goes on another way. */

@@ -123,10 +123,16 @@ static enum kt_status end_early(struct walk *walk)
     return walk->full ? KT_OK : end_page(walk, walk->last);
 }
 
+static bool may_end_early(const struct walk *walk)
+{
+    return walk->query->paged && !walk->query->plan.sorts && walk->next && walk->last;
+}
+
 static enum kt_status looked_enough(struct walk *walk)
 {
-    if (walk->query->paged && !walk->query->plan.sorts && walk->next && walk->last)
+    if (may_end_early(walk))
         return end_early(walk);
+    KT_TRY(context_check_time(walk->ctx));
     return kt_fail(walk->ctx, KT_TOO_LARGE, "where",
                    "the search looks at more than %u records: add a condition on an indexed field",
                    "搜索检查的记录超过 %u 条：请增加索引字段条件", KT_LIMIT_SCAN);
@@ -136,7 +142,7 @@ static enum kt_status visit(struct walk *walk, uint64_t id, struct store_slice b
 {
     struct query_rank rank;
     bool matches, ranked = walk->best || query_past_has_more(walk->past);
-    if (walk->query->looked == walk->query->most)
+    if (walk->query->looked == walk->query->most || context_is_late(walk->ctx))
         return looked_enough(walk);
     walk->query->looked++;
     walk->last = id;
@@ -167,7 +173,7 @@ static uint64_t key_record(const struct query_access *access, struct store_slice
 
 static enum kt_status count_key(struct walk *walk, uint64_t id)
 {
-    if (walk->query->looked == KEYS_PER_RECORD * walk->query->most)
+    if (walk->query->looked == KEYS_PER_RECORD * walk->query->most || context_is_late(walk->ctx))
         return looked_enough(walk);
     walk->query->looked++;
     walk->query->matched++;

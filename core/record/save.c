@@ -27,6 +27,7 @@ enum kt_status record_enter(struct kt_ctx *ctx, const struct schema_entity *enti
             "the migration goes over %s: change its records by what kt_record_each gives",
             "迁移正在遍历 %s：只能更改 kt_record_each 给出的记录", entity->name);
     KT_TRY(context_check_memory(ctx));
+    KT_TRY(context_check_time(ctx));
     ctx->save_depth++;
     return KT_OK;
 }

@@ -228,6 +228,7 @@ static enum kt_status give_stored(struct row_walk *walk, struct store_slice foun
                                   struct store_slice bytes)
 {
     struct kt_total_row row;
+    KT_TRY(context_check_time(walk->ctx));
     KT_TRY(give_gone(walk, &found));
     KT_TRY(record_total_row(walk->ctx, walk->total, found, bytes, &row));
     if (walk->since && walk->next < walk->since->count) {

@@ -150,7 +150,8 @@ static enum kt_status gather(struct kt_ctx *ctx, const struct schema_entity *ent
         return record_store_failed(ctx, KT_INTERNAL);
     rows->count = 0;
     enum kt_status moved = store_seek(cursor, key_slice(&prefix), &found, &value);
-    while (moved == KT_OK && key_has_prefix(found, key_slice(&prefix)) && rows->count < most) {
+    while (moved == KT_OK && key_has_prefix(found, key_slice(&prefix)) && rows->count < most &&
+           !context_is_late(ctx)) {
         uint16_t times, length;
         if (word_row_read(value, &times, &length))
             add_row(ctx, rows, record_key_id(found),
@@ -162,6 +163,7 @@ static enum kt_status gather(struct kt_ctx *ctx, const struct schema_entity *ent
     if (moved != KT_OK && moved != KT_NOT_FOUND)
         return record_store_failed(ctx, moved);
     settle(rows);
+    KT_TRY(context_check_time(ctx));
     return context_check_memory(ctx);
 }
 

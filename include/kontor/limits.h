@@ -42,5 +42,5 @@
     200u                            /**< Entities that rule files declare; totals and roles, too. */
 #define KT_LIMIT_CUSTOM_FIELDS 100u /**< Fields they add to one entity or one of its lines. */
 #define KT_LIMIT_CUSTOM_LIST   500u /**< Choices, states, indexes ... of one declaration. */
-#define KT_LIMIT_OUTPUT_BYTES  (64u << 20) /**< Unsent replies of one connection. */
+#define KT_LIMIT_REPLY_BYTES   (32u << 20) /**< One answer, unless the server is told otherwise. */
 #define KT_LIMIT_NAME          100u        /**< Characters of any declared name. */

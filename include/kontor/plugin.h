@@ -15,6 +15,8 @@ enum kt_method_flag {
         1 << 0, /**< Runs on the writer, in a transaction that commits. Otherwise it only reads. */
     KT_PRESENT = 1 << 1, /**< Tells of the server as it is, so `as_of` is refused. Other methods
                             that read take it: all they read is then as it stood. */
+    KT_LONG = 1 << 2,    /**< Works on all the data and takes as long as it takes. Others are
+                            refused with KT_TOO_LARGE when the server's `request-ms` are over. */
 };
 struct kt_method {
     const char *name; /**< "module.noun.verb" or "module.verb". */
