@@ -204,6 +204,7 @@ static enum kt_status exchange(struct lmdb_store *self, uint64_t map_bytes, char
     if (status != KT_OK && map_bytes != before &&
         open_map(self, before, again, sizeof again) != KT_OK)
         log_error("storage is closed: %s", again);
+    self->is_suspect = !self->env;
     return status;
 }
 
@@ -244,6 +245,13 @@ static void log_trouble(struct lmdb_store *self, enum store_fault fault, const c
               cause, self->map_bytes, self->limit_bytes, lmdb_env_disk_free(self));
 }
 
+static bool is_disk_full(const struct lmdb_store *self)
+{
+    struct statvfs disk;
+    return statvfs(self->folder, &disk) == 0 &&
+           (uint64_t)disk.f_bavail * disk.f_frsize < DISK_IS_FULL_BYTES;
+}
+
 /* LMDB calls a write that the disk took only in part an I/O error. */
 static enum store_fault disk_fault_of(const struct lmdb_store *self, int error)
 {
@@ -253,8 +261,7 @@ static enum store_fault disk_fault_of(const struct lmdb_store *self, int error)
     case EFBIG:
         return STORE_FAULT_DISK_FULL;
     case EIO:
-        return lmdb_env_disk_free(self) < DISK_IS_FULL_BYTES ? STORE_FAULT_DISK_FULL
-                                                             : STORE_FAULT_DISK_FAILED;
+        return is_disk_full(self) ? STORE_FAULT_DISK_FULL : STORE_FAULT_DISK_FAILED;
     case EROFS:
     case MDB_PANIC:
         return STORE_FAULT_DISK_FAILED;
@@ -320,19 +327,35 @@ static void grow(struct lmdb_store *self)
         return;
     }
     self->grow_retry_us = clock_monotonic_us() + GROW_RETRY_US;
+    if (!self->env)
+        self->disk_fault = STORE_FAULT_GROWTH;
     log_trouble(self, STORE_FAULT_GROWTH, why);
 }
 
+/* LMDB refuses everything after it failed to write a meta page. */
+static bool is_usable(struct lmdb_store *self)
+{
+    MDB_txn *txn;
+    gate_enter(&self->gate);
+    int error = self->env ? mdb_txn_begin(self->env, NULL, MDB_RDONLY, &txn) : MDB_PANIC;
+    if (error == MDB_SUCCESS)
+        mdb_txn_abort(txn);
+    gate_leave(&self->gate);
+    return error != MDB_PANIC;
+}
+
+/* While the disk is plainly full nothing is tried, so that no read has to end for it. */
 static enum kt_status mend(struct lmdb_store *self)
 {
     char why[512];
-    if (clock_monotonic_us() >= self->disk_retry_us) {
-        if (open_anew(self, self->map_bytes, why, sizeof why) == KT_OK) {
-            self->is_suspect = false;
-            return KT_OK;
+    int64_t now = clock_monotonic_us();
+    if (now >= self->disk_retry_us) {
+        self->disk_retry_us = now + DISK_RETRY_US;
+        if (self->disk_fault != STORE_FAULT_DISK_FULL || !is_disk_full(self) || !is_usable(self)) {
+            if (open_anew(self, self->map_bytes, why, sizeof why) == KT_OK)
+                return KT_OK;
+            log_trouble(self, self->disk_fault, why);
         }
-        self->disk_retry_us = clock_monotonic_us() + DISK_RETRY_US;
-        log_trouble(self, self->disk_fault, why);
     }
     atomic_store(&self->fault, (int)self->disk_fault);
     return KT_BUSY;
@@ -340,23 +363,9 @@ static enum kt_status mend(struct lmdb_store *self)
 
 enum kt_status lmdb_env_prepare_write(struct lmdb_store *self)
 {
-    if (self->is_suspect)
-        KT_TRY(mend(self));
     if (self->wants_room)
         grow(self);
-    return KT_OK;
-}
-
-/* LMDB refuses everything after it failed to write a meta page. */
-static bool is_broken(struct lmdb_store *self)
-{
-    MDB_txn *txn;
-    gate_enter(&self->gate);
-    int error = mdb_txn_begin(self->env, NULL, MDB_RDONLY, &txn);
-    if (error == MDB_SUCCESS)
-        mdb_txn_abort(txn);
-    gate_leave(&self->gate);
-    return error == MDB_PANIC;
+    return self->is_suspect ? mend(self) : KT_OK;
 }
 
 static bool is_committed(struct lmdb_store *self, size_t id)
@@ -377,12 +386,14 @@ enum kt_status lmdb_env_commit_failed(struct lmdb_store *self, size_t id, int er
     self->disk_fault = disk_fault_of(self, error);
     if (self->disk_fault == STORE_FAULT_NONE)
         self->disk_fault = STORE_FAULT_DISK_FAILED;
-    self->disk_retry_us = clock_monotonic_us();
-    if (is_broken(self)) {
+    self->disk_retry_us = 0;
+    if (!is_usable(self)) {
         if (mend(self) != KT_OK)
             return raise_fault(self, STORE_FAULT_UNCERTAIN, strerror(error));
-        if (is_committed(self, id))
+        if (is_committed(self, id)) {
+            log_warn("storage has a commit that seemed to fail cause=\"%s\"", strerror(error));
             return KT_OK;
+        }
     }
     self->disk_retry_us = clock_monotonic_us() + DISK_RETRY_US;
     return raise_fault(self, self->disk_fault, strerror(error));

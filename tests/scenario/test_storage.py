@@ -2,8 +2,8 @@
 """The store of a running server grows, fills up, and meets disks that are full or fail. No
 acknowledged write is ever lost, none that was refused is found, and no restart is needed.
 
-The failing disk is tests/scenario/bad_disk.c, preloaded; a really full one is a small tmpfs, where
-mounting is allowed.
+The failing disk is tests/scenario/bad_disk.c, preloaded. Where the tests may mount, there are real
+ones as well: a small tmpfs, and a file system that promises more than what it stands on has.
 """
 import os
 import pathlib
@@ -210,22 +210,31 @@ class FailingDisk(Storage):
         self.assert_whole()
 
 
-class SmallDisk(Storage):
-    def setUp(self):
-        self.folder = tempfile.mkdtemp()
-        self.addCleanup(os.rmdir, self.folder)
-        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", self.folder],
-                                 capture_output=True, text=True, check=False)
-        if mounted.returncode != 0:
-            self.skipTest(f"no tmpfs here: {mounted.stderr.strip()}")
-        self.addCleanup(subprocess.run, ["umount", self.folder], check=True)
+class RealDisk(Storage):
+    """Where the test may mount."""
 
-    def test_a_full_disk_refuses_and_recovers(self):
-        data = pathlib.Path(self.folder) / "data"
+    def run_or_skip(self, *command):
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+        except FileNotFoundError as missing:
+            self.skipTest(str(missing))
+        if done.returncode != 0:
+            self.skipTest(f"{command[0]}: {done.stderr.strip()}")
+        return done.stdout.strip()
+
+    def mount(self, *options):
+        folder = tempfile.mkdtemp(prefix="kontor-mount-")
+        self.addCleanup(os.rmdir, folder)
+        self.run_or_skip("mount", *options, folder)
+        self.addCleanup(subprocess.run, ["umount", folder], check=True)
+        return pathlib.Path(folder)
+
+    def start_in(self, folder):
+        data = folder / "data"
         data.mkdir()
-        server = self.start(data=data)
-        ballast = pathlib.Path(self.folder) / "ballast"
-        ballast.write_bytes(bytes(4 << 20))
+        return self.start(data=data)
+
+    def create_until_refused(self):
         created = []
         with self.refused("busy") as caught:
             for i in range(2000):
@@ -233,6 +242,14 @@ class SmallDisk(Storage):
                 created.append(f"P{i}")
         self.assertIn("is full", caught.exception.message)
         self.assertEqual(self.codes(), set(created))
+        return created
+
+    def test_a_full_disk_refuses_and_recovers(self):
+        disk = self.mount("-t", "tmpfs", "-o", "size=12m", "tmpfs")
+        ballast = disk / "ballast"
+        ballast.write_bytes(bytes(4 << 20))
+        server = self.start_in(disk)
+        created = self.create_until_refused()
 
         server.stop()  # A full disk is no reason not to start.
         server.start()
@@ -242,6 +259,32 @@ class SmallDisk(Storage):
             self.create("too much")
         ballast.unlink()
         self.create_when_it_works("more")
+        self.assertEqual(self.codes(), {*created, "more"})
+        self.assert_whole()
+        server.stop()
+
+    def test_a_disk_that_promised_more_than_it_has_fails_at_the_sync(self):
+        # The file system has room for 200 MB, what it stands on for a few: writes succeed, their
+        # sync does not, and the kernel reports that once for each open file.
+        below = self.mount("-t", "tmpfs", "-o", "size=16m", "tmpfs")
+        image = below / "image"
+        with image.open("wb") as file:
+            file.truncate(200 << 20)
+        self.run_or_skip("mkfs.ext4", "-q", "-O", "^has_journal", "-E", "nodiscard", str(image))
+        device = self.run_or_skip("losetup", "-f", "--show", str(image))
+        self.addCleanup(subprocess.run, ["losetup", "-d", device], check=True)
+        disk = self.mount("-o", "errors=continue", device)
+        ballast = below / "ballast"
+        ballast.write_bytes(bytes(6 << 20))
+        server = self.start_in(disk)
+        created = self.create_until_refused()
+
+        ballast.unlink()
+        self.create_when_it_works("more")
+        self.assertEqual(self.codes(), {*created, "more"})
+        server.kill()
+        server.start()
+        self.client = server.connect()
         self.assertEqual(self.codes(), {*created, "more"})
         self.assert_whole()
         server.stop()

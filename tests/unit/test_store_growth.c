@@ -13,6 +13,13 @@
 #define KEYS_PER_WRITE 50
 #define READERS        4
 
+/* The sanitizers need addresses of their own, and end the process when there are none. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define IS_SANITIZED true
+#else
+#define IS_SANITIZED false
+#endif
+
 static const char block[1000];
 
 static void open_small(struct fixture *f, uint64_t limit_bytes)
@@ -201,50 +208,90 @@ static void a_read_that_does_not_move_stops_growth_until_it_ends(void **state)
     assert_true(stat.map_bytes == 2 * MIB);
 }
 
-/* Room for a map of 32 MiB, but not of 64. */
-static bool limit_address_space(void)
+/* What the process may map besides what it has now; a negative number: not even that. */
+static bool limit_address_space(int64_t more_bytes)
 {
     char pages[32] = "";
+    struct rlimit space;
     FILE *memory = fopen("/proc/self/statm", "re");
-    if (!memory || !fgets(pages, sizeof pages, memory) || fclose(memory) != 0)
+    if (!memory || !fgets(pages, sizeof pages, memory) || fclose(memory) != 0 ||
+        getrlimit(RLIMIT_AS, &space) != 0)
         return false;
-    rlim_t bytes = strtoull(pages, NULL, 10) * (rlim_t)sysconf(_SC_PAGESIZE) + 32 * MIB;
-    const struct rlimit space = {bytes, bytes};
+    space.rlim_cur = strtoull(pages, NULL, 10) * (rlim_t)sysconf(_SC_PAGESIZE) + (rlim_t)more_bytes;
     return setrlimit(RLIMIT_AS, &space) == 0;
 }
 
-static enum store_fault fill_limited_space(struct fixture *f)
+static enum store_fault fill_from_16_mib(struct fixture *f, int64_t more_bytes)
 {
     struct store_options options = {
         .folder = f->folder, .start_bytes = 16 * MIB, .unsafe_no_sync = true};
     if (store_lmdb.open(&options, &f->store, f->why, sizeof f->why) != KT_OK ||
-        !limit_address_space())
+        !limit_address_space(more_bytes))
         return STORE_FAULT_NONE;
     enum store_fault fault = STORE_FAULT_NONE;
     for (int round = 0; fault == STORE_FAULT_NONE && round < 2000; round++)
         fault = write_until_told(f, round);
-    struct store_slice found;
-    struct store_txn *txn;
-    bool is_readable = store_begin(f->store, NULL, STORE_READ, &txn) == KT_OK &&
-                       store_get(txn, bytes("bulk 000007"), &found) == KT_OK;
-    return is_readable ? fault : STORE_FAULT_NONE;
+    return fault;
 }
 
-/* In a child, because it cannot be undone. */
-static void a_map_that_the_system_refuses_leaves_the_store_as_it_was(void **state)
+static bool can_read(struct fixture *f)
 {
-    struct fixture *f = *state;
+    struct store_slice found;
+    struct store_txn *txn;
+    if (store_begin(f->store, NULL, STORE_READ, &txn) != KT_OK)
+        return false;
+    bool is_there = store_get(txn, bytes("bulk 000007"), &found) == KT_OK;
+    store_abort(txn);
+    return is_there;
+}
+
+/* In a child, because a limit is for the whole process. */
+static int run_apart(struct fixture *f, int (*story)(struct fixture *f))
+{
     int result;
+    if (IS_SANITIZED)
+        skip();
     store_lmdb.close(f->store);
     f->store = NULL;
     pid_t child = fork();
     if (child == 0)
-        _exit((int)fill_limited_space(f));
+        _exit(story(f));
     assert_int_equal(waitpid(child, &result, 0), child);
     assert_true(WIFEXITED(result));
-    assert_int_equal(WEXITSTATUS(result), STORE_FAULT_GROWTH);
+    return WEXITSTATUS(result);
+}
+
+static int meet_a_system_that_gives_no_more(struct fixture *f)
+{
+    /* Room for a map of 32 MiB, but not of 64. */
+    return fill_from_16_mib(f, 32 * (int64_t)MIB) == STORE_FAULT_GROWTH && can_read(f) ? 0 : 1;
+}
+
+static void a_map_that_the_system_refuses_leaves_the_store_as_it_was(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(run_apart(f, meet_a_system_that_gives_no_more), 0);
     open_small(f, 64 * MIB);
     assert_true(stat_of(f).entries > 20000); /* 32 MiB hold some 25 000 of 1000 bytes. */
+}
+
+static int meet_a_system_that_gives_less(struct fixture *f)
+{
+    /* Once the map is given back, it is not to be had again. */
+    if (fill_from_16_mib(f, -20 * (int64_t)MIB) != STORE_FAULT_GROWTH || can_read(f))
+        return 1;
+    const struct rlimit space = {RLIM_INFINITY, RLIM_INFINITY};
+    if (setrlimit(RLIMIT_AS, &space) != 0)
+        return 2;
+    enum kt_status status = KT_BUSY;
+    for (int tries = 0; status == KT_BUSY && tries < 10000000; tries++)
+        status = write_round(f, 0);
+    return status == KT_OK && can_read(f) ? 0 : 3;
+}
+
+static void a_store_that_the_system_closed_opens_again(void **state)
+{
+    assert_int_equal(run_apart(*state, meet_a_system_that_gives_less), 0);
 }
 
 static void at_its_limit_the_store_refuses_what_does_not_fit_and_serves_reads(void **state)
@@ -297,6 +344,7 @@ int main(void)
         STORY(a_read_without_end_is_ended_when_the_map_must_grow),
         STORY(a_read_that_does_not_move_stops_growth_until_it_ends),
         STORY(a_map_that_the_system_refuses_leaves_the_store_as_it_was),
+        STORY(a_store_that_the_system_closed_opens_again),
         STORY(at_its_limit_the_store_refuses_what_does_not_fit_and_serves_reads),
         STORY(what_a_dead_reader_kept_is_used_again),
     };
