@@ -79,6 +79,8 @@ enum kt_status engine_open(const struct engine_options *options, struct engine *
 enum kt_status engine_start(struct engine *engine);
 /** For the server in front of this engine to fill. */
 struct engine_traffic *engine_traffic(struct engine *engine);
+/** How the engine does, as text for Prometheus, added to `text`. Any thread, while it is open. */
+enum kt_status engine_metrics(struct engine *engine, msgpack_sbuffer *text);
 /** Queue a request; it always ends in done(), with error `busy` when the queue is full. */
 void engine_submit(struct engine *engine, struct engine_request *request);
 /** Must this method run alone on its connection? (auth.*) */

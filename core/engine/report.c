@@ -1,4 +1,5 @@
 /* system.stats and system.metrics: the engine's figures as a map, and as text for Prometheus. */
+#include "base/clock.h"
 #include "engine/figures.h"
 #include "engine/metrics.h"
 
@@ -74,4 +75,20 @@ enum kt_status system_metrics(struct kt_ctx *ctx, const msgpack_object *params)
     kt_reply_map(ctx, answer);
     msgpack_sbuffer_destroy(&text);
     return KT_OK;
+}
+
+enum kt_status engine_metrics(struct engine *engine, msgpack_sbuffer *text)
+{
+    struct kt_ctx ctx = {.now = clock_now()};
+    struct figures *figures;
+    context_init(&ctx);
+    enum kt_status status = store_begin(engine->store, NULL, STORE_READ, &ctx.txn);
+    if (status == KT_OK) {
+        status = figures_take(&ctx, engine, &figures);
+        if (status == KT_OK)
+            metrics_write(text, figures);
+        store_abort(ctx.txn);
+    }
+    context_deinit(&ctx);
+    return status;
 }

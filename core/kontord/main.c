@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "engine/engine.h"
 #include "kontord/settings.h"
+#include "rpc/metrics.h"
 #include "rpc/rpc.h"
 
 #define DRAIN_S       10
@@ -30,6 +31,7 @@ struct kontord {
     struct engine *engine;
     struct event_base *base;
     struct rpc_server *server;
+    struct metrics_server *metrics; /* NULL: none. */
     struct event *signals[SIGNALS_COUNT];
     bool is_stopping;
 };
@@ -182,12 +184,20 @@ static bool open_all(struct kontord *self, const struct settings *settings,
         settings_complain("cannot start the engine's threads");
         return false;
     }
+    if (strcmp(values[SET_METRICS], "none") != 0 &&
+        metrics_server_new(self->engine, values[SET_METRICS], limits->message_seconds,
+                           &self->metrics, why, sizeof why) != KT_OK) {
+        settings_complain("%s", why);
+        return false;
+    }
     return true;
 }
 
 static void close_all(struct kontord *self)
 {
     unwatch_signals(self);
+    if (self->metrics)
+        metrics_server_free(self->metrics);
     if (self->engine)
         engine_stop(self->engine);
     if (self->server)
@@ -212,6 +222,8 @@ static enum exit_code serve(const struct settings *settings)
         const char *address = rpc_server_address(self.server);
         log_info("listening address=%s socket=%s version=%s", *address ? address : "none",
                  settings->values[SET_SOCKET], KONTOR_VERSION);
+        if (self.metrics)
+            log_info("metrics address=%s", metrics_server_address(self.metrics));
         if (settings->no_sync)
             log_warn("commits are not synced: a power cut loses data");
         notify("READY=1");

@@ -31,12 +31,14 @@ static const struct option_text {
                     "TCP address (127.0.0.1:7450); port 0 takes a free one,\n"
                     "                        none listens on no address"},
     [SET_SOCKET] = {"socket", "PATH", "Unix socket (DIR/" SOCKET_NAME ")"},
+    [SET_METRICS] = {"metrics", "HOST:PORT",
+                     "serve GET /metrics to Prometheus there, without a login;\n"
+                     "                        it tells of the server, of no record (none)"},
     [SET_PLUGINS] = {"plugins", "DIR", "the modules (beside the program)"},
     [SET_READERS] = {"readers", "N", "threads that read (one per processor, at most 8)"},
     [SET_ALLOW_REMOTE] = {"allow-remote", NULL,
-                          "let --listen take an address that other machines "
-                          "reach;\n"
-                          "                        nothing is encrypted"},
+                          "let --listen and --metrics take an address that other\n"
+                          "                        machines reach; nothing is encrypted"},
     [SET_LOG_LEVEL] = {"log-level", "LEVEL", "error, warn, info or debug (info)"},
     [SET_NO_SYNC] = {"no-sync", NULL, "for tests: faster, but a power cut loses data"},
     [OPTION_CONFIG] = {"config", "FILE",
@@ -296,12 +298,12 @@ static bool read_limits(struct settings *settings)
     return true;
 }
 
-static bool check_listen(struct settings *settings)
+static bool check_address(struct settings *settings, enum setting setting, const char *usual)
 {
     char why[COMPLAINT];
-    if (!settings->values[SET_LISTEN])
-        settings->values[SET_LISTEN] = "127.0.0.1:7450";
-    const char *address = settings->values[SET_LISTEN];
+    if (!settings->values[setting])
+        settings->values[setting] = usual;
+    const char *address = settings->values[setting];
     if (strcmp(address, "none") == 0 ||
         rpc_address_check(address, settings->allow_remote, why, sizeof why) == KT_OK)
         return true;
@@ -326,7 +328,8 @@ static bool complete(struct settings *settings)
     }
     if (!read_flag(settings, SET_ALLOW_REMOTE, &settings->allow_remote) ||
         !read_flag(settings, SET_NO_SYNC, &settings->no_sync) || !read_readers(settings) ||
-        !read_limits(settings) || !check_listen(settings))
+        !read_limits(settings) || !check_address(settings, SET_LISTEN, "127.0.0.1:7450") ||
+        !check_address(settings, SET_METRICS, "none"))
         return false;
     if (!settings->values[SET_SOCKET]) {
         char *path;

@@ -10,6 +10,7 @@ enum setting {
     SET_DATA,
     SET_LISTEN,
     SET_SOCKET,
+    SET_METRICS,
     SET_PLUGINS,
     SET_READERS,
     SET_ALLOW_REMOTE,

@@ -4,11 +4,17 @@ and outcome, and both tell the same. Differences between two looks are compared,
 else speaks to the server.
 """
 import collections
+import contextlib
+import re
+import socket
+import subprocess
 import time
 import unittest
+import urllib.error
+import urllib.request
 
 import exposition
-from kontor_test import READY_WITHIN_S, KontorCase, KontorError, Wire, main
+from kontor_test import KONTORD, READY_WITHIN_S, KontorCase, KontorError, Server, Wire, main
 
 RULE = """\
 rule{ on = "parties.party.before_create", name = "house.name", check = function(party)
@@ -238,6 +244,93 @@ class Stats(KontorCase):
         for method in ("system.stats", "system.metrics"):
             with self.refused("denied", field="system.stats"):
                 self.anna.call(method)
+
+
+class Endpoint(unittest.TestCase):
+    """GET /metrics over HTTP, for a collector that has no login."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server()
+        cls.addClassCleanup(cls.server.close)
+        cls.server.start("--metrics", "127.0.0.1:0", "--message-seconds", "3")
+        cls.port = int(re.search(r"metrics address=127\.0\.0\.1:(\d+)", cls.server.log()).group(1))
+
+    def get(self, path="/metrics", **more):
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", **more)
+        with urllib.request.urlopen(request, timeout=READY_WITHIN_S) as answer:
+            return answer.headers, answer.read().decode("utf-8")
+
+    def connect(self):
+        line = socket.create_connection(("127.0.0.1", self.port), READY_WITHIN_S)
+        self.addCleanup(line.close)
+        return line
+
+    def everything(self, line):
+        """Until the server hangs up."""
+        parts = []
+        with contextlib.suppress(ConnectionResetError):
+            while some := line.recv(65536):
+                parts.append(some)
+        return b"".join(parts).decode("utf-8")
+
+    def test_a_collector_gets_the_text(self):
+        headers, text = self.get()
+        self.assertEqual("text/plain; version=0.0.4; charset=utf-8", headers["Content-Type"])
+        families = exposition.read(text)
+        # How a server is asked whether it is up: kontor_test does, until it answers.
+        self.assertGreaterEqual(families["kontor_requests_total"].value(
+            method="system.ping", outcome="ok"), 1)
+        client = self.server.connect()
+        self.addCleanup(client.close)
+        inside = exposition.read(client.call("system.metrics")["text"])
+        self.assertEqual(inside.keys(), families.keys())
+        # With a query, as some collectors send one. It does not count as a request.
+        again = exposition.read(self.get("/metrics?name=x")[1])
+        counts = sum(again["kontor_requests_total"].samples.values())
+        self.assertEqual(sum(inside["kontor_requests_total"].samples.values()) + 1, counts)
+
+    def test_there_is_nothing_else(self):
+        for path, code in (("/", 404), ("/metricsx", 404), ("/metrics/x", 404)):
+            with self.assertRaises(urllib.error.HTTPError) as caught:
+                self.get(path)
+            self.assertEqual(code, caught.exception.code, path)
+            caught.exception.close()
+        for method in ("POST", "DELETE"):
+            with self.assertRaises(urllib.error.HTTPError) as caught:
+                self.get(data=b"x" * 100000, method=method)
+            self.assertEqual(405, caught.exception.code)
+            caught.exception.close()
+
+    def test_a_request_without_end_is_cut_off(self):
+        line = self.connect()
+        line.sendall(b"GET /metrics HTTP/1.1\r\n" + b"X: y\r\n" * 700)
+        self.assertIn(" 431 ", self.everything(line))
+
+    def test_who_is_slow_loses_the_line(self):
+        """And takes nobody else's: the places of those that say nothing are free again."""
+        silent = [self.connect() for _ in range(16)]
+        silent[0].sendall(b"GET /metrics HTTP/1.1\r\n")
+        for line in silent:
+            self.assertEqual("", self.everything(line))
+        self.get()
+
+    def test_too_many_are_turned_away(self):
+        """Sixteen say nothing: the seventeenth, who asks properly, has no place."""
+        for _ in range(16):
+            self.connect()
+        line = self.connect()
+        with contextlib.suppress(OSError):
+            line.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        self.assertEqual("", self.everything(line))
+
+    def test_address_is_this_machine_unless_allowed(self):
+        for address, word in (("0.0.0.0:9000", "--allow-remote"), ("nonsense", "nonsense")):
+            done = subprocess.run([str(KONTORD), "--data", "x", "--metrics", address],
+                                  capture_output=True, text=True, timeout=READY_WITHIN_S,
+                                  check=False)
+            self.assertEqual(2, done.returncode)
+            self.assertIn(word, done.stderr)
 
 
 class Exposition(unittest.TestCase):
