@@ -21,6 +21,7 @@
     X(command_file_attach)                                                                         \
     X(command_file_get)                                                                            \
     X(command_check)                                                                               \
+    X(command_stats)                                                                               \
     X(command_module_list)                                                                         \
     X(command_module_info)                                                                         \
     X(command_module_enable)                                                                       \

@@ -5,6 +5,7 @@ else speaks to the server.
 """
 import collections
 import contextlib
+import json
 import re
 import socket
 import subprocess
@@ -246,6 +247,38 @@ class Stats(KontorCase):
                 self.anna.call(method)
 
 
+class Command(KontorCase):
+    """kontor stats."""
+
+    MODULES = ("parties",)
+
+    def stats(self, *words, code=0):
+        done = self.server.kontor("stats", *words)
+        self.assertEqual(code, done.returncode, done.stderr)
+        return done.stdout
+
+    def test_tables(self):
+        for _ in range(2):
+            self.admin.call("module.info", name="parties")
+        with self.assertRaises(KontorError):
+            self.admin.call("module.info", name="none")
+        text = self.stats()
+        # Method, requests, errors, then five times in milliseconds.
+        self.assertRegex(text, r"(?m)^module\.info +3 +1( +\d+\.\d{3}){5}$")
+        self.assertRegex(text, r"(?m)^running for +\d\d:\d\d:\d\d$")
+        self.assertRegex(text, r"(?m)^memory +\d+\.\d MiB$")
+        self.assertRegex(text, r"(?m)^commits take +[1-9]")
+        self.assertRegex(self.stats("--lang", "zh"), r"(?m)^已运行 +\d\d:\d\d:\d\d$")
+
+    def test_text_for_programs(self):
+        families = exposition.read(self.stats("--prometheus"))
+        self.assertEqual(1, families["kontor_requests_total"].value(
+            method="module.enable", outcome="ok"))
+        told = json.loads(self.stats("--json"))
+        self.assertEqual(set(self.admin.call("system.stats")), set(told))
+        self.stats("--json", "--prometheus", code=2)
+
+
 class Endpoint(unittest.TestCase):
     """GET /metrics over HTTP, for a collector that has no login."""
 
@@ -331,6 +364,37 @@ class Endpoint(unittest.TestCase):
                                   check=False)
             self.assertEqual(2, done.returncode)
             self.assertIn(word, done.stderr)
+
+
+class Overload(unittest.TestCase):
+    """A server whose queues hold one request."""
+
+    def test_what_is_turned_away_is_counted_as_busy(self):
+        server = Server()
+        self.addCleanup(server.close)
+        server.start("--queue", "1")
+        admin = server.connect()
+        self.addCleanup(admin.close)
+        admin.call("module.enable", name="parties")
+        wire = Wire(server.socket)
+        self.addCleanup(wire.close)
+        wire.call("auth.login", {"user": "admin", "password": server.password()})
+        for number in range(200):
+            wire.request(number, "record.create", {
+                "entity": "parties.party", "values": {"kind": "person", "name": f"P{number}"}})
+        codes = collections.Counter()
+        for _ in range(200):
+            error = wire.receive()[2]
+            codes[error["code"] if error else "ok"] += 1
+        self.assertEqual({"ok", "busy"}, set(codes))
+        stats = admin.call("system.stats")
+        create, = (row for row in stats["methods"] if row["method"] == "record.create")
+        self.assertEqual(dict(codes), create["outcomes"])
+        self.assertEqual(200, create["latency_us"]["count"])
+        # What was turned away never ran, and is neither a read nor a write.
+        self.assertEqual(codes["ok"], create["run_us"]["count"])
+        self.assertEqual(codes["ok"] + 1, stats["writes"])  # And module.enable.
+        self.assertEqual(codes["ok"], admin.call("record.count", entity="parties.party")["count"])
 
 
 class Exposition(unittest.TestCase):
