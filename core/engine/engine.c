@@ -278,25 +278,17 @@ bool engine_method_is_exclusive(const char *method, size_t length)
     return starts_with(method, length, "auth.");
 }
 
-static struct engine_queue *queue_for(struct engine *engine, struct engine_request *request)
+static struct engine_queue *queue_for(struct engine *engine, const struct registry *registry,
+                                      struct engine_request *request)
 {
-    struct registry *registry = engine_registry(engine);
     const struct registry_method *method =
         registry_method(registry, request->method, request->method_length);
-    bool writes = method && method->writes;
     request->measure.method =
         stats_method(&engine->stats, request->method, request->method_length, method != NULL);
-    registry_release(registry);
-    if (writes)
+    if (method && method->writes)
         return &engine->writes;
     return engine_method_is_exclusive(request->method, request->method_length) ? &engine->logins
                                                                                : &engine->reads;
-}
-
-void engine_submit(struct engine *engine, struct engine_request *request)
-{
-    request->measure = (struct engine_measure){.submitted_us = clock_monotonic_us()};
-    engine_enqueue(engine, request);
 }
 
 void engine_release(struct engine *engine, unsigned place, struct engine_request *request,
@@ -306,13 +298,40 @@ void engine_release(struct engine *engine, unsigned place, struct engine_request
     request->done(request);
 }
 
-void engine_enqueue(struct engine *engine, struct engine_request *request)
+static void refuse(struct engine *engine, struct engine_request *requests)
 {
-    if (queue_add(queue_for(engine, request), request))
-        return;
     struct context_error error = {.status = KT_BUSY,
                                   .message = "the server is busy or stopping; try again",
                                   .message_zh = "服务器繁忙或正在停止，请稍后重试"};
-    answer_error(request, &error);
-    engine_release(engine, STATS_FRONT, request, clock_monotonic_us());
+    while (requests) {
+        struct engine_request *next = requests->next;
+        answer_error(requests, &error);
+        engine_release(engine, STATS_FRONT, requests, clock_monotonic_us());
+        requests = next;
+    }
+}
+
+/* What follows one another to the same queue goes there together, under one lock. */
+void engine_enqueue(struct engine *engine, struct engine_request *requests)
+{
+    struct registry *registry = engine_registry(engine);
+    while (requests) {
+        struct engine_request *first = requests, *last = requests;
+        struct engine_queue *queue = queue_for(engine, registry, first);
+        struct engine_queue *next_queue = NULL;
+        while (last->next && (next_queue = queue_for(engine, registry, last->next)) == queue)
+            last = last->next;
+        requests = last->next;
+        last->next = NULL;
+        refuse(engine, queue_add(queue, first));
+    }
+    registry_release(registry);
+}
+
+void engine_submit(struct engine *engine, struct engine_request *requests)
+{
+    int64_t now = clock_monotonic_us();
+    for (struct engine_request *request = requests; request; request = request->next)
+        request->measure = (struct engine_measure){.submitted_us = now};
+    engine_enqueue(engine, requests);
 }

@@ -81,8 +81,9 @@ enum kt_status engine_start(struct engine *engine);
 struct engine_traffic *engine_traffic(struct engine *engine);
 /** How the engine does, as text for Prometheus, added to `text`. Any thread, while it is open. */
 enum kt_status engine_metrics(struct engine *engine, msgpack_sbuffer *text);
-/** Queue a request; it always ends in done(), with error `busy` when the queue is full. */
-void engine_submit(struct engine *engine, struct engine_request *request);
+/** Queue requests, linked by `next`, in their order; each ends in done(), with error `busy` when
+ *  the queue is full. Many at once cost less. */
+void engine_submit(struct engine *engine, struct engine_request *requests);
 /** Must this method run alone on its connection? (auth.*) */
 bool engine_method_is_exclusive(const char *method, size_t length);
 /** Finish everything queued, stop the threads. Later submissions end in `busy`. */

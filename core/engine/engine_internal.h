@@ -59,7 +59,7 @@ enum kt_status engine_begin_read(struct engine *engine, struct store_txn *txn,
 enum kt_status engine_commit(struct engine *engine, struct store_txn *txn,
                              struct registry *registry);
 /** Queues a request anew, to the thread that it belongs to now. */
-void engine_enqueue(struct engine *engine, struct engine_request *request);
+void engine_enqueue(struct engine *engine, struct engine_request *requests);
 /** Counts a request that has its answer, and gives it back. */
 void engine_release(struct engine *engine, unsigned place, struct engine_request *request,
                     int64_t now_us);

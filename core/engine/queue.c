@@ -21,19 +21,23 @@ void queue_deinit(struct engine_queue *queue)
     pthread_mutex_destroy(&queue->lock);
 }
 
-bool queue_add(struct engine_queue *queue, struct engine_request *request)
+struct engine_request *queue_add(struct engine_queue *queue, struct engine_request *requests)
 {
+    unsigned added = 0;
     pthread_mutex_lock(&queue->lock);
-    bool taken = !queue->closed && queue->count < queue->most;
-    if (taken) {
+    while (requests && !queue->closed && queue->count < queue->most) {
+        struct engine_request *request = requests;
+        requests = request->next;
         request->next = NULL;
         *queue->last = request;
         queue->last = &request->next;
         queue->count++;
-        pthread_cond_signal(&queue->filled);
+        added++;
     }
+    for (unsigned i = 0; i < added && i < queue->waiting; i++)
+        pthread_cond_signal(&queue->filled);
     pthread_mutex_unlock(&queue->lock);
-    return taken;
+    return requests;
 }
 
 void queue_close(struct engine_queue *queue)
@@ -63,8 +67,10 @@ static void wait_filled(struct engine_queue *queue, int64_t wait_us)
         until.tv_nsec -= 1000000000;
     }
     int result = 0;
+    queue->waiting++;
     while (!queue->first && !queue->closed && result == 0)
         result = pthread_cond_timedwait(&queue->filled, &queue->lock, &until);
+    queue->waiting--;
 }
 
 struct engine_request *queue_take(struct engine_queue *queue, unsigned most, int64_t wait_us,

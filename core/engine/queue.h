@@ -12,13 +12,15 @@ struct engine_queue {
     struct engine_request **last;
     unsigned count;
     size_t most;
-    bool closed; /**< Nothing more comes; who waits is sent home. */
+    unsigned waiting; /**< Threads that wait. */
+    bool closed;      /**< Nothing more comes; who waits is sent home. */
 };
 
 void queue_init(struct engine_queue *queue, size_t most);
 void queue_deinit(struct engine_queue *queue);
-/** False when the queue is full or closed. */
-bool queue_add(struct engine_queue *queue, struct engine_request *request);
+/** Adds requests that are linked by `next`; returns those for which there is no room, or all when
+ *  the queue is closed. */
+struct engine_request *queue_add(struct engine_queue *queue, struct engine_request *requests);
 void queue_close(struct engine_queue *queue);
 unsigned queue_length(struct engine_queue *queue);
 /** Waits at most `wait_us` for a request; takes at most `most`, in order, linked by next. NULL:

@@ -39,6 +39,7 @@ static void serve(struct engine_ctx *ctx, struct engine_request *request)
         if (status == KT_OK)
             store_reset(ctx->base.txn);
         registry_release(registry);
+        request->next = NULL;
         engine_enqueue(engine, request);
         return;
     }

@@ -25,8 +25,7 @@ struct rpc_call *rpc_returns_take(struct rpc_returns *returns)
 {
     /* Before the list: a call that comes in between wakes us once more than needed, never less. */
     uint64_t wakes;
-    while (read(returns->wake_fd, &wakes, sizeof wakes) == (ssize_t)sizeof wakes)
-        continue;
+    (void)!read(returns->wake_fd, &wakes, sizeof wakes); /* Empties it in one go. */
     pthread_mutex_lock(&returns->lock);
     struct rpc_call *calls = returns->first;
     returns->first = NULL;

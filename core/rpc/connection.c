@@ -21,6 +21,7 @@ static void on_readable(evutil_socket_t fd, short events, void *argument);
 static void on_writable(evutil_socket_t fd, short events, void *argument);
 static void on_timer(evutil_socket_t fd, short events, void *argument);
 static void on_returned(evutil_socket_t fd, short events, void *argument);
+static void on_called(evutil_socket_t fd, short events, void *argument);
 static struct connection *make(struct connections *all, evutil_socket_t fd, struct peer *peer,
                                const char *name);
 static void free_parts(struct connection *c);
@@ -30,6 +31,8 @@ static void free_shared(struct connections *all)
 {
     if (all->returned)
         event_free(all->returned);
+    if (all->called)
+        event_free(all->called);
     peers_deinit(&all->peers);
     free(all->room);
     rpc_returns_deinit(&all->returns);
@@ -41,17 +44,41 @@ bool connections_init(struct connections *all)
         return false;
     all->returned =
         event_new(all->base, all->returns.wake_fd, EV_READ | EV_PERSIST, on_returned, all);
+    all->called = evtimer_new(all->base, on_called, all);
+    all->last_call = &all->calls;
     all->room = malloc(CONNECTION_ROOM_BYTES);
-    if (peers_init(&all->peers) && all->room && all->returned &&
+    if (peers_init(&all->peers) && all->room && all->returned && all->called &&
         event_add(all->returned, NULL) == 0)
         return true;
     free_shared(all);
     return false;
 }
 
+void connections_call(struct connections *all, struct engine_request *request)
+{
+    request->next = NULL;
+    if (!all->calls)
+        event_active(all->called, EV_TIMEOUT, 0); /* Behind what is active already. */
+    *all->last_call = request;
+    all->last_call = &request->next;
+}
+
+static void on_called(evutil_socket_t fd, short events, void *argument)
+{
+    struct connections *all = argument;
+    struct engine_request *calls = all->calls;
+    (void)fd;
+    (void)events;
+    all->calls = NULL;
+    all->last_call = &all->calls;
+    engine_submit(all->engine, calls);
+}
+
 void connections_deinit(struct connections *all)
 {
     struct rpc_call *next;
+    if (all->calls)
+        on_called(-1, EV_TIMEOUT, all); /* The engine has stopped: they come back as `busy`. */
     for (struct rpc_call *call = rpc_returns_take(&all->returns); call; call = next) {
         next = call->next;
         rpc_call_free(call);

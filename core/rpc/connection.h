@@ -28,6 +28,9 @@ struct connections {
     /** Called when the last connection has gone after connections_end. May not free anything. */
     void (*ended)(void *argument);
     void *ended_argument;
+    struct engine_request *calls; /**< Made in this turn of the loop; submitted at its end. */
+    struct engine_request **last_call;
+    struct event *called;
     struct rpc_returns returns;
     struct event *returned;
     struct peers peers;

@@ -38,6 +38,9 @@ struct connection {
 };
 
 /** connection.c */
+/** Submits at the end of this turn of the loop what all connections asked in it: one lock and one
+ *  waking for many. */
+void connections_call(struct connections *all, struct engine_request *request);
 /** Lets go of everything but the calls. */
 void connection_hang_up(struct connection *c);
 /** The same, with a line in the log. */

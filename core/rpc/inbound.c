@@ -73,7 +73,7 @@ static void submit(struct connection *c, const struct frame_parts *parts)
     c->in_flight++;
     c->in_flight_bytes += call->message_size;
     c->all->in_flight_bytes += call->message_size;
-    engine_submit(c->all->engine, &call->request);
+    connections_call(c->all, &call->request);
 }
 
 /* False when it has to wait for those before it. */

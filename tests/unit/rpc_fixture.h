@@ -93,7 +93,7 @@ static inline void answer(struct engine_request *request)
     request->done(request);
 }
 
-void engine_submit(struct engine *engine, struct engine_request *request)
+static inline void submit_one(struct engine *engine, struct engine_request *request)
 {
     bool is_now = is_method(request, "now");
     pthread_mutex_lock(&engine->lock);
@@ -112,6 +112,15 @@ void engine_submit(struct engine *engine, struct engine_request *request)
     pthread_mutex_unlock(&engine->lock);
     if (is_now)
         answer(request);
+}
+
+void engine_submit(struct engine *engine, struct engine_request *requests)
+{
+    struct engine_request *next;
+    for (; requests; requests = next) {
+        next = requests->next;
+        submit_one(engine, requests);
+    }
 }
 
 /* Answers what waits when it stops, like the real one. */
