@@ -32,6 +32,7 @@ struct engine_traffic {
     atomic_ullong accepted; /**< All that were ever let in, */
     atomic_ullong refused;  /**< turned away at once, */
     atomic_ullong dropped;  /**< cut off by the server. */
+    atomic_ullong unheard;  /**< Requests refused before the engine saw them. */
     atomic_ullong received_bytes, sent_bytes;
 };
 

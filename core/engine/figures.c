@@ -13,6 +13,10 @@ const struct figure_text figure_texts[FIGURES] = {
     [FIGURE_READS] = {"reads"},
     [FIGURE_WRITES] = {"writes"},
     [FIGURE_REFUSED] = {"refused"},
+    [FIGURE_UNHEARD] = {"unheard", "kontor_requests_unheard_total",
+                        .help = "Requests refused before they had a method: malformed ones, and "
+                                "those beyond the memory of all that wait",
+                        COUNTER},
     [FIGURE_COMMITS] = {"commits"},
     [FIGURE_COMMITS_FAILED] = {"commits_failed", "kontor_commits_failed_total",
                                .help = "Commits that did not reach the disk", COUNTER},
@@ -138,6 +142,7 @@ static void take_traffic(struct figures *figures, const struct engine_traffic *t
     figures->at[FIGURE_CONNECTIONS_ACCEPTED] = load(&traffic->accepted);
     figures->at[FIGURE_CONNECTIONS_REFUSED] = load(&traffic->refused);
     figures->at[FIGURE_CONNECTIONS_DROPPED] = load(&traffic->dropped);
+    figures->at[FIGURE_UNHEARD] = load(&traffic->unheard);
     figures->at[FIGURE_RECEIVED_BYTES] = load(&traffic->received_bytes);
     figures->at[FIGURE_SENT_BYTES] = load(&traffic->sent_bytes);
 }

@@ -83,6 +83,7 @@ static bool handle_request(struct connection *c, const struct frame_parts *parts
     if (is_alone && c->in_flight > 0)
         return false;
     if (c->all->in_flight_bytes + c->scan.size > c->all->limits.queue_bytes) {
+        traffic_add(&c->all->traffic->unheard, 1);
         outbound_error(c, parts->msgid, KT_BUSY, "the server is busy: try again",
                        "服务器繁忙：请重试");
         return true;
@@ -107,6 +108,7 @@ static bool handle_message(struct connection *c)
         if (!handle_request(c, &parts))
             return false;
     } else if (parts.kind == FRAME_REQUEST) {
+        traffic_add(&c->all->traffic->unheard, 1);
         outbound_error(c, parts.msgid, KT_INVALID,
                        "the request is malformed: send [0, msgid, method, [params]] with the "
                        "method's name as text",

@@ -180,6 +180,9 @@ class Stats(KontorCase):
         for client in clients:
             client.close()
         wire = self.server_wire()
+        wire.send_message([0, 7, 8, []])  # A method is a text.
+        self.assertEqual("invalid", wire.receive()[2]["code"])
+        self.assertEqual(1, self.stats()["unheard"] - after["unheard"])
         wire.send(b"\xc1\xc1")
         while wire.receive():
             pass
