@@ -32,19 +32,19 @@ void histogram_add(struct histogram *histogram, uint64_t value)
 {
     counter_add(&histogram->buckets[bucket_of(value)], 1);
     counter_add(&histogram->sum, value);
-    if (value > atomic_load_explicit(&histogram->largest, memory_order_relaxed))
+    if (value > counter_look(&histogram->largest))
         atomic_store_explicit(&histogram->largest, value, memory_order_relaxed);
 }
 
 void histogram_look(struct histogram_view *view, const struct histogram *histogram)
 {
     for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
-        uint64_t held = atomic_load_explicit(&histogram->buckets[i], memory_order_relaxed);
+        uint64_t held = counter_look(&histogram->buckets[i]);
         view->buckets[i] += held;
         view->count += held;
     }
-    view->sum += atomic_load_explicit(&histogram->sum, memory_order_relaxed);
-    uint64_t largest = atomic_load_explicit(&histogram->largest, memory_order_relaxed);
+    view->sum += counter_look(&histogram->sum);
+    uint64_t largest = counter_look(&histogram->largest);
     if (largest > view->largest)
         view->largest = largest;
 }

@@ -7,8 +7,7 @@
  *  look meanwhile. */
 #pragma once
 
-#include <stdatomic.h>
-#include <stdint.h>
+#include "base/counter.h"
 
 #define HISTOGRAM_FINE 8u /**< Buckets between a power of two and the next. */
 /** What is above 2^27 (two minutes, in microseconds) shares the last bucket. */
@@ -23,12 +22,6 @@ struct histogram {
 };
 
 void histogram_add(struct histogram *histogram, uint64_t value);
-/** The same for a plain counter. */
-static inline void counter_add(atomic_ullong *counter, uint64_t more)
-{
-    unsigned long long held = atomic_load_explicit(counter, memory_order_relaxed);
-    atomic_store_explicit(counter, held + more, memory_order_relaxed);
-}
 
 /** One or several histograms as they were when they were looked at. */
 struct histogram_view {

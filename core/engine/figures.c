@@ -80,11 +80,6 @@ const struct figure_text figure_texts[FIGURES] = {
 const char *const figure_queues[QUEUES] = {
     [QUEUE_READS] = "reads", [QUEUE_WRITES] = "writes", [QUEUE_LOGINS] = "logins"};
 
-static uint64_t load(const atomic_ullong *counter)
-{
-    return atomic_load_explicit(counter, memory_order_relaxed);
-}
-
 static void take_requests(struct figures *figures, struct engine *engine)
 {
     figures->method_count = stats_methods(&engine->stats, figures->methods);
@@ -93,7 +88,7 @@ static void take_requests(struct figures *figures, struct engine *engine)
             const struct stats_calls *calls =
                 atomic_load_explicit(&figures->methods[i]->calls[place], memory_order_acquire);
             for (unsigned outcome = 0; calls && outcome < STATS_OUTCOMES; outcome++) {
-                uint64_t count = load(&calls->outcomes[outcome]);
+                uint64_t count = counter_look(&calls->outcomes[outcome]);
                 if (place == STATS_WRITER)
                     figures->at[FIGURE_WRITES] += count;
                 else if (place != STATS_FRONT)
@@ -127,24 +122,24 @@ static void take_work(struct figures *figures, const struct stats *stats)
     histogram_look(&figures->commit_us, &stats->commit_us);
     histogram_look(&figures->commit_requests, &stats->commit_requests);
     figures->at[FIGURE_COMMITS] = figures->commit_us.count;
-    figures->at[FIGURE_COMMITS_FAILED] = load(&stats->commits_failed);
-    figures->at[FIGURE_JOBS] = load(&stats->jobs);
-    figures->at[FIGURE_JOBS_FAILED] = load(&stats->jobs_failed);
-    figures->at[FIGURE_RULES] = load(&stats->rules);
-    figures->at[FIGURE_RULES_FAILED] = load(&stats->rules_failed);
-    figures->at[FIGURE_RULE_STEPS] = load(&stats->rule_steps);
-    figures->at[FIGURE_RULE_TIME] = load(&stats->rule_us);
+    figures->at[FIGURE_COMMITS_FAILED] = counter_look(&stats->commits_failed);
+    figures->at[FIGURE_JOBS] = counter_look(&stats->jobs);
+    figures->at[FIGURE_JOBS_FAILED] = counter_look(&stats->jobs_failed);
+    figures->at[FIGURE_RULES] = counter_look(&stats->rules);
+    figures->at[FIGURE_RULES_FAILED] = counter_look(&stats->rules_failed);
+    figures->at[FIGURE_RULE_STEPS] = counter_look(&stats->rule_steps);
+    figures->at[FIGURE_RULE_TIME] = counter_look(&stats->rule_us);
 }
 
 static void take_traffic(struct figures *figures, const struct engine_traffic *traffic)
 {
-    figures->at[FIGURE_CONNECTIONS] = load(&traffic->open);
-    figures->at[FIGURE_CONNECTIONS_ACCEPTED] = load(&traffic->accepted);
-    figures->at[FIGURE_CONNECTIONS_REFUSED] = load(&traffic->refused);
-    figures->at[FIGURE_CONNECTIONS_DROPPED] = load(&traffic->dropped);
-    figures->at[FIGURE_UNHEARD] = load(&traffic->unheard);
-    figures->at[FIGURE_RECEIVED_BYTES] = load(&traffic->received_bytes);
-    figures->at[FIGURE_SENT_BYTES] = load(&traffic->sent_bytes);
+    figures->at[FIGURE_CONNECTIONS] = counter_look(&traffic->open);
+    figures->at[FIGURE_CONNECTIONS_ACCEPTED] = counter_look(&traffic->accepted);
+    figures->at[FIGURE_CONNECTIONS_REFUSED] = counter_look(&traffic->refused);
+    figures->at[FIGURE_CONNECTIONS_DROPPED] = counter_look(&traffic->dropped);
+    figures->at[FIGURE_UNHEARD] = counter_look(&traffic->unheard);
+    figures->at[FIGURE_RECEIVED_BYTES] = counter_look(&traffic->received_bytes);
+    figures->at[FIGURE_SENT_BYTES] = counter_look(&traffic->sent_bytes);
 }
 
 static void take_process(struct figures *figures, const struct stats *stats)
@@ -198,7 +193,7 @@ void figures_of(const struct stats_method *method, struct figures_calls *out)
         if (!calls)
             continue;
         for (unsigned outcome = 0; outcome < STATS_OUTCOMES; outcome++) {
-            uint64_t count = load(&calls->outcomes[outcome]);
+            uint64_t count = counter_look(&calls->outcomes[outcome]);
             out->outcomes[outcome] += count;
             out->count += count;
         }

@@ -148,7 +148,7 @@ static struct connection *make(struct connections *all, evutil_socket_t fd, stru
         c->next->previous = c;
     all->first = c;
     all->count++;
-    traffic_add(&all->traffic->accepted, 1);
+    counter_add(&all->traffic->accepted, 1);
     atomic_store_explicit(&all->traffic->open, all->count, memory_order_relaxed);
     return c;
 }
@@ -243,7 +243,7 @@ void connection_drop(struct connection *c, const char *reason)
     if (c->state == CONNECTION_GONE)
         return;
     report_connection(&c->all->report, "dropped", c->name, reason);
-    traffic_add(&c->all->traffic->dropped, 1);
+    counter_add(&c->all->traffic->dropped, 1);
     connection_hang_up(c);
 }
 

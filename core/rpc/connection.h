@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/counter.h"
 #include "rpc/call.h"
 #include "rpc/peers.h"
 #include "rpc/report.h"
@@ -42,11 +43,6 @@ struct connections {
     bool is_ending;
     struct report report;
 };
-
-static inline void traffic_add(atomic_ullong *counter, unsigned long long more)
-{
-    atomic_fetch_add_explicit(counter, more, memory_order_relaxed);
-}
 
 /** The fields above `returns` are filled already. False without memory or descriptors. */
 bool connections_init(struct connections *all);

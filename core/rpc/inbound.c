@@ -19,7 +19,7 @@ void inbound_cut_off(struct connection *c, enum kt_status status, const char *me
                      const char *message_zh)
 {
     report_connection(&c->all->report, "dropped", c->name, message);
-    traffic_add(&c->all->traffic->dropped, 1);
+    counter_add(&c->all->traffic->dropped, 1);
     outbound_error(c, frame_msgid(c->input.bytes, c->input.size), status, message, message_zh);
     if (c->state == CONNECTION_GONE)
         return;
@@ -83,7 +83,7 @@ static bool handle_request(struct connection *c, const struct frame_parts *parts
     if (is_alone && c->in_flight > 0)
         return false;
     if (c->all->in_flight_bytes + c->scan.size > c->all->limits.queue_bytes) {
-        traffic_add(&c->all->traffic->unheard, 1);
+        counter_add(&c->all->traffic->unheard, 1);
         outbound_error(c, parts->msgid, KT_BUSY, "the server is busy: try again",
                        "服务器繁忙：请重试");
         return true;
@@ -108,7 +108,7 @@ static bool handle_message(struct connection *c)
         if (!handle_request(c, &parts))
             return false;
     } else if (parts.kind == FRAME_REQUEST) {
-        traffic_add(&c->all->traffic->unheard, 1);
+        counter_add(&c->all->traffic->unheard, 1);
         outbound_error(c, parts.msgid, KT_INVALID,
                        "the request is malformed: send [0, msgid, method, [params]] with the "
                        "method's name as text",
@@ -146,7 +146,7 @@ void inbound_receive(struct connection *c)
 {
     ssize_t got = recv(c->fd, c->all->room, CONNECTION_ROOM_BYTES, 0);
     if (got > 0) {
-        traffic_add(&c->all->traffic->received_bytes, (size_t)got);
+        counter_add(&c->all->traffic->received_bytes, (size_t)got);
         if (!input_add(&c->input, c->all->room, (size_t)got))
             connection_drop(c, "out of memory");
     } else if (got == 0) {

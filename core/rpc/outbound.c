@@ -56,7 +56,7 @@ static bool send_some(struct connection *c)
 {
     int sent = evbuffer_write(c->output, c->fd);
     if (sent > 0)
-        traffic_add(&c->all->traffic->sent_bytes, (unsigned)sent);
+        counter_add(&c->all->traffic->sent_bytes, (unsigned)sent);
     return sent >= 0 || errno == EAGAIN || errno == EINTR;
 }
 

@@ -171,7 +171,7 @@ static void turn_away(struct rpc_server *server, evutil_socket_t fd, const char 
 {
     msgpack_sbuffer reply;
     report_connection(&server->connections.report, "refused", name, why);
-    traffic_add(&server->connections.traffic->refused, 1);
+    counter_add(&server->connections.traffic->refused, 1);
     msgpack_sbuffer_init(&reply);
     engine_pack_error(&reply, 0, KT_BUSY, NULL, "too many connections: try again later",
                       "连接数过多：请稍后再试");
