@@ -115,18 +115,22 @@ static uint64_t in_flight(const struct loop *loop)
     return loop->sent - loop->result->answered;
 }
 
-static int wait_ms(const struct loop *loop)
+/* Until the next request is due, or the end. */
+static struct timespec time_to_wait(const struct loop *loop)
 {
-    if (loop->options->rate == 0 || loop->next_due >= loop->until)
-        return 1000;
-    uint64_t now = now_ns();
-    return loop->next_due > now + 1000000 ? 1 : 0;
+    uint64_t now = now_ns(), next = now < loop->until ? loop->until : now + 1000000000;
+    if (loop->options->rate > 0 && loop->next_due < loop->until)
+        next = loop->next_due;
+    uint64_t wait = next > now ? next - now : 0;
+    return (struct timespec){.tv_sec = (time_t)(wait / 1000000000),
+                             .tv_nsec = (long)(wait % 1000000000)};
 }
 
 static bool turn(struct loop *loop)
 {
     struct epoll_event ready[READY_MAX];
-    int count = epoll_wait(loop->poll, ready, READY_MAX, wait_ms(loop));
+    struct timespec wait = time_to_wait(loop);
+    int count = epoll_pwait2(loop->poll, ready, READY_MAX, &wait, NULL);
     for (int i = 0; i < count; i++)
         if (!serve(loop, ready[i].data.ptr))
             return false;

@@ -1,7 +1,7 @@
 /* How much a running server does, and how soon, next to what the machine could do without it.
  *
  *     kontor-load --data DIR [--seconds S] [--connections LIST] [--depth D] [--rate R]
- * [WORKLOAD...]
+ *                 [--writers N] [WORKLOAD...]
  *
  * DIR is the data folder of a server with parties, products, customers and sales in it (see
  * tests/bench/load/run). Each workload runs three times with each number of connections; the median
@@ -13,11 +13,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "load.h"
 
-#define RUNS 3
+#define RUNS             3
+#define WRITERS_AHEAD_US 300000 /* Until they are at work. */
 
 struct bench {
     const char *data;
@@ -28,6 +30,8 @@ struct bench {
     struct load_options options;
     unsigned connections[16];
     size_t connection_count;
+    unsigned writers; /* Connections that order while reads are measured. */
+    struct load_requests orders;
 };
 
 /* --- Connections --- */
@@ -187,20 +191,25 @@ static size_t reply_bytes(struct client *client, const struct load_request *requ
 /* --- One line of the table --- */
 
 struct run {
+    double rate;
     double each_second, ceiling;
     double p50, p99, p999; /* Milliseconds. */
     struct load_writes writes;
     uint64_t refused;
+    double orders; /* A second, beside it. */
 };
 
+/* By what was done; at a fixed rate, where that is always the same, by what it took. */
 static int compare_runs(const void *a, const void *b)
 {
     const struct run *left = a, *right = b;
+    if (left->rate > 0)
+        return (left->p99 < right->p99) - (left->p99 > right->p99);
     return (left->each_second > right->each_second) - (left->each_second < right->each_second);
 }
 
 static bool run_once(struct bench *bench, struct client *client, const char *workload,
-                     const struct load_requests *requests, struct run *out)
+                     const struct load_requests *requests, bool wants_ceiling, struct run *out)
 {
     double before[COUNTED], after[COUNTED];
     struct load_result *result = calloc(1, sizeof(*result));
@@ -209,7 +218,8 @@ static bool run_once(struct bench *bench, struct client *client, const char *wor
                 load_run(&bench->options, requests, dial_server, bench, result) &&
                 read_counts(client, after);
     if (good) {
-        *out = (struct run){.each_second = (double)result->answered / result->seconds,
+        *out = (struct run){.rate = bench->options.rate,
+                            .each_second = (double)result->answered / result->seconds,
                             .p50 = (double)histogram_at(&result->latency, 0.5) / 1e6,
                             .p99 = (double)histogram_at(&result->latency, 0.99) / 1e6,
                             .p999 = (double)histogram_at(&result->latency, 0.999) / 1e6,
@@ -218,33 +228,104 @@ static bool run_once(struct bench *bench, struct client *client, const char *wor
         if (result->refused)
             fprintf(stderr, "load: %llu refused: %s\n", (unsigned long long)result->refused,
                     result->why);
-        out->ceiling = writes ? store_ceiling(bench, &out->writes)
-                              : echo_ceiling(bench, requests, reply_bytes(client, requests->at));
+        if (wants_ceiling)
+            out->ceiling = writes
+                               ? store_ceiling(bench, &out->writes)
+                               : echo_ceiling(bench, requests, reply_bytes(client, requests->at));
     }
     free(result);
     return good;
 }
 
+/* --- Reads while others write --- */
+
+struct writers {
+    pid_t process;
+    int answer;
+};
+
+/* In a process of their own, so that they are in nobody's way here. */
+static void order_all_the_time(struct bench *bench, int answer)
+{
+    struct load_result *result = calloc(1, sizeof(*result));
+    struct load_options options = {.connections = bench->writers,
+                                   .depth = 1,
+                                   .seconds = bench->options.seconds + WRITERS_AHEAD_US / 1e6};
+    double each_second = 0;
+    if (result && load_run(&options, &bench->orders, dial_server, bench, result))
+        each_second = (double)result->answered / result->seconds;
+    _exit(write(answer, &each_second, sizeof(each_second)) == (ssize_t)sizeof(each_second) ? 0 : 1);
+}
+
+static bool start_writers(struct bench *bench, struct writers *out)
+{
+    int ends[2];
+    if (pipe(ends) != 0)
+        return false;
+    out->process = fork();
+    if (out->process == 0)
+        order_all_the_time(bench, ends[1]);
+    close(ends[1]);
+    out->answer = ends[0];
+    usleep(WRITERS_AHEAD_US);
+    return out->process > 0;
+}
+
+static double stop_writers(struct writers *writers)
+{
+    double each_second = 0;
+    if (read(writers->answer, &each_second, sizeof(each_second)) != (ssize_t)sizeof(each_second))
+        fprintf(stderr, "load: the orders beside it failed\n");
+    close(writers->answer);
+    waitpid(writers->process, NULL, 0);
+    return each_second;
+}
+
+static bool run_beside_writers(struct bench *bench, struct client *client, const char *workload,
+                               const struct load_requests *requests, struct run *out)
+{
+    struct writers writers;
+    if (!start_writers(bench, &writers))
+        return false;
+    bool good = run_once(bench, client, workload, requests, false, out);
+    out->orders = stop_writers(&writers);
+    return good;
+}
+
+static void print_beside(struct bench *bench, struct run *runs, const struct run *alone)
+{
+    qsort(runs, RUNS, sizeof(runs[0]), compare_runs);
+    const struct run *median = &runs[RUNS / 2];
+    printf(" beside %5u %4u %9.0f %8.2f %8.2f %8.2f  %.0f orders a second; p99 %.1f times that "
+           "alone\n",
+           bench->options.connections, bench->options.depth, median->each_second, median->p50,
+           median->p99, median->p999, median->orders, median->p99 / alone->p99);
+}
+
 static bool measure(struct bench *bench, struct client *client, const char *workload)
 {
     struct load_requests requests;
-    struct run runs[RUNS];
+    struct run runs[RUNS], beside[RUNS];
+    bool has_writers = bench->writers && strcmp(workload, "order") != 0;
     if (!load_prepare(workload, client, &requests))
         return false;
     for (size_t i = 0; i < RUNS; i++)
-        if (!run_once(bench, client, workload, &requests, &runs[i]))
+        if (!run_once(bench, client, workload, &requests, true, &runs[i]) ||
+            (has_writers && !run_beside_writers(bench, client, workload, &requests, &beside[i])))
             return false;
     load_requests_free(&requests);
     qsort(runs, RUNS, sizeof(runs[0]), compare_runs);
     const struct run *median = &runs[RUNS / 2];
-    printf("%-7s %5u %4u %9.0f %8.2f %8.2f %8.2f %9.0f %5.0f %%", workload,
-           bench->options.connections, bench->options.depth, median->each_second, median->p50,
-           median->p99, median->p999, median->ceiling,
-           median->ceiling > 0 ? 100 * median->each_second / median->ceiling : 0);
+    printf("%-7s %5u %4u %9.0f %8.2f %8.2f %8.2f", workload, bench->options.connections,
+           bench->options.depth, median->each_second, median->p50, median->p99, median->p999);
+    if (median->rate == 0 && median->ceiling > 0)
+        printf(" %9.0f %5.0f %%", median->ceiling, 100 * median->each_second / median->ceiling);
     if (strcmp(workload, "order") == 0)
         printf("  %.0f puts of %.0f + %.0f bytes, %.1f to a commit", median->writes.puts,
                median->writes.key_bytes, median->writes.value_bytes, median->writes.batch);
     printf("\n");
+    if (has_writers)
+        print_beside(bench, beside, median);
     fflush(stdout);
     return true;
 }
@@ -282,10 +363,13 @@ static void read_list(struct bench *bench, const char *text)
 
 static bool read_options(int argc, char **argv, struct bench *bench)
 {
-    static const struct option options[] = {
-        {"data", required_argument, NULL, 'd'},  {"seconds", required_argument, NULL, 's'},
-        {"depth", required_argument, NULL, 'p'}, {"connections", required_argument, NULL, 'c'},
-        {"rate", required_argument, NULL, 'r'},  {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"data", required_argument, NULL, 'd'},
+                                            {"seconds", required_argument, NULL, 's'},
+                                            {"depth", required_argument, NULL, 'p'},
+                                            {"connections", required_argument, NULL, 'c'},
+                                            {"rate", required_argument, NULL, 'r'},
+                                            {"writers", required_argument, NULL, 'w'},
+                                            {NULL, 0, NULL, 0}};
     for (int word; (word = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (word == 'd')
             bench->data = optarg;
@@ -295,6 +379,8 @@ static bool read_options(int argc, char **argv, struct bench *bench)
             bench->options.depth = (unsigned)strtoul(optarg, NULL, 10);
         else if (word == 'c')
             read_list(bench, optarg);
+        else if (word == 'w')
+            bench->writers = (unsigned)strtoul(optarg, NULL, 10);
         else if (word == 'r')
             bench->options.rate = strtod(optarg, NULL);
         else
@@ -302,7 +388,7 @@ static bool read_options(int argc, char **argv, struct bench *bench)
     }
     return bench->data && strlen(bench->data) < 100 && bench->options.seconds > 0 &&
            bench->options.depth > 0 && bench->options.depth <= 64 && bench->options.rate >= 0 &&
-           bench->connection_count > 0;
+           bench->writers <= 4000 && bench->connection_count > 0;
 }
 
 static bool is_workload(const char *name)
@@ -316,7 +402,7 @@ static bool is_workload(const char *name)
 static bool measure_all(struct bench *bench, const char *const *workloads)
 {
     struct client *client = dial_first(bench);
-    bool good = client != NULL;
+    bool good = client && (!bench->writers || load_prepare("order", client, &bench->orders));
     printf("what     conn. depth  a second   p50 ms   p99 ms p99.9 ms   ceiling  share\n");
     for (size_t w = 0; good && workloads[w]; w++)
         for (size_t c = 0; good && c < bench->connection_count; c++) {
@@ -336,8 +422,10 @@ int main(int argc, char **argv)
     for (int i = optind; i < argc; i++)
         good = good && is_workload(argv[i]);
     if (!good) {
-        fprintf(stderr, "usage: kontor-load --data DIR [--seconds S] [--connections 1,16,64,256]\n"
-                        "                   [--depth D] [--rate R] [ping|get|search|order...]\n");
+        fprintf(
+            stderr,
+            "usage: kontor-load --data DIR [--seconds S] [--connections 1,16,64,256]\n"
+            "                   [--depth D] [--rate R] [--writers N] [ping|get|search|order...]\n");
         return 2;
     }
     return read_password(&bench) &&
