@@ -315,15 +315,16 @@ static void refuse(struct engine *engine, struct engine_request *requests)
 void engine_enqueue(struct engine *engine, struct engine_request *requests)
 {
     struct registry *registry = engine_registry(engine);
+    struct engine_queue *queue = requests ? queue_for(engine, registry, requests) : NULL;
     while (requests) {
         struct engine_request *first = requests, *last = requests;
-        struct engine_queue *queue = queue_for(engine, registry, first);
-        struct engine_queue *next_queue = NULL;
-        while (last->next && (next_queue = queue_for(engine, registry, last->next)) == queue)
+        struct engine_queue *next = NULL;
+        while (last->next && (next = queue_for(engine, registry, last->next)) == queue)
             last = last->next;
         requests = last->next;
         last->next = NULL;
         refuse(engine, queue_add(queue, first));
+        queue = next;
     }
     registry_release(registry);
 }

@@ -44,14 +44,14 @@ static void note(enum trace_kind kind, const MDB_val *key, const MDB_val *value)
         fwrite(value->mv_data, value->mv_size, 1, trace);
 }
 
-int mdb_txn_begin(MDB_env *env, MDB_txn *parent, unsigned flags, MDB_txn **out)
+int mdb_txn_begin(MDB_env *env, MDB_txn *parent, unsigned flags, MDB_txn **txn)
 {
     static int (*real)(MDB_env *, MDB_txn *, unsigned, MDB_txn **);
     if (!real)
         *(void **)&real = find("mdb_txn_begin");
-    int error = real(env, parent, flags, out);
+    int error = real(env, parent, flags, txn);
     if (error == 0 && parent) {
-        request = *out;
+        request = *txn;
         note(TRACE_BEGIN, NULL, NULL);
     }
     return error;
@@ -81,22 +81,22 @@ void mdb_txn_abort(MDB_txn *txn)
     real(txn);
 }
 
-int mdb_put(MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *value, unsigned flags)
+int mdb_put(MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *data, unsigned flags)
 {
     static int (*real)(MDB_txn *, MDB_dbi, MDB_val *, MDB_val *, unsigned);
     if (!real)
         *(void **)&real = find("mdb_put");
     if (request)
-        note(TRACE_PUT, key, value);
-    return real(txn, dbi, key, value, flags);
+        note(TRACE_PUT, key, data);
+    return real(txn, dbi, key, data, flags);
 }
 
-int mdb_del(MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *value)
+int mdb_del(MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *data)
 {
     static int (*real)(MDB_txn *, MDB_dbi, MDB_val *, MDB_val *);
     if (!real)
         *(void **)&real = find("mdb_del");
     if (request)
         note(TRACE_DELETE, key, NULL);
-    return real(txn, dbi, key, value);
+    return real(txn, dbi, key, data);
 }
