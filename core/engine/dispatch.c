@@ -23,7 +23,6 @@ void dispatch_begin(struct engine_ctx *ctx, const struct registry *registry)
 {
     context_reset(&ctx->base);
     ctx->base.now = clock_now();
-    ctx->base.reply_most = ctx->engine->limits.reply_bytes;
     ctx->base.until_us = clock_coarse_us() + (int64_t)ctx->engine->limits.request_ms * 1000;
     ctx->base.request_number = atomic_fetch_add(&ctx->engine->last_request, 1) + 1;
     ctx->next_registry = NULL;

@@ -67,6 +67,15 @@ enum kt_status engine_commit(struct engine *engine, struct store_txn *txn,
     return status;
 }
 
+void engine_context_init(struct engine *engine, struct kt_ctx *ctx)
+{
+    const struct limits *limits = &engine->limits;
+    context_init(ctx);
+    ctx->limits = (struct context_limits){.reply_bytes = limits->reply_bytes,
+                                          .rule_steps = limits->rule_steps,
+                                          .rule_bytes = limits->rule_bytes};
+}
+
 /* --- Opening --- */
 
 static enum kt_status say(char *why, size_t why_size, const char *text)
@@ -148,7 +157,7 @@ static enum kt_status prepare_data(struct engine *engine, const char *folder, ch
     do {
         struct kt_ctx ctx = {.writable = true, .now = clock_now()};
         *why = '\0';
-        context_init(&ctx);
+        engine_context_init(engine, &ctx);
         access_become_server(&ctx);
         status = store_begin(engine->store, NULL, STORE_WRITE, &ctx.txn);
         if (status == KT_OK)

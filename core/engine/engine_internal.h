@@ -48,6 +48,8 @@ struct engine_ctx {
 };
 
 /** engine.c */
+/** A context for the thread's requests, with the limits that the server was given. */
+void engine_context_init(struct engine *engine, struct kt_ctx *ctx);
 /** The registry in force, with a reference for the caller. */
 struct registry *engine_registry(struct engine *engine);
 /** The registry in force, with a reference for the caller, and under it the data that it was built

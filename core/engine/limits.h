@@ -24,6 +24,8 @@ struct limits {
     size_t queue_bytes;
     size_t request_ms;
     size_t reply_bytes;
+    size_t rule_steps;
+    size_t rule_bytes;
     size_t login_attempts;
     /* Of the data. */
     size_t store_bytes;

@@ -67,7 +67,7 @@ static void serve_queue(struct engine *engine, struct engine_queue *queue, unsig
         return;
     }
     store_reset(ctx.base.txn);
-    context_init(&ctx.base);
+    engine_context_init(engine, &ctx.base);
     while (!closed) {
         struct engine_request *request = queue_take(queue, 1, 3600 * 1000000LL, &closed);
         if (!request)

@@ -365,7 +365,7 @@ void *writer_main(void *argument)
         .ctx = {.engine = engine, .place = STATS_WRITER, .base = {.writable = true}},
         .registry = engine_registry(engine)};
     bool closed = false;
-    context_init(&writer.ctx.base);
+    engine_context_init(engine, &writer.ctx.base);
     while (!closed || writer.waiting) {
         if (!writer.waiting)
             writer.waiting =

@@ -27,7 +27,9 @@ void context_init(struct kt_ctx *ctx)
 {
     ctx->arena = must(msgpack_zone_new(16384));
     msgpack_sbuffer_init(&ctx->reply);
-    ctx->reply_most = KT_LIMIT_REPLY_BYTES;
+    ctx->limits = (struct context_limits){.reply_bytes = KT_LIMIT_REPLY_BYTES,
+                                          .rule_steps = KT_LIMIT_RULE_STEPS,
+                                          .rule_bytes = KT_LIMIT_RULE_BYTES};
 }
 
 void context_deinit(struct kt_ctx *ctx)
@@ -69,10 +71,10 @@ enum kt_status context_check_memory(struct kt_ctx *ctx)
 
 enum kt_status context_check_reply(struct kt_ctx *ctx)
 {
-    if (ctx->reply.size <= ctx->reply_most)
+    if (ctx->reply.size <= ctx->limits.reply_bytes)
         return KT_OK;
     return kt_fail(ctx, KT_TOO_LARGE, NULL, "the answer has more than %zu bytes: ask for less",
-                   "应答超过 %zu 字节：请缩小请求范围", ctx->reply_most);
+                   "应答超过 %zu 字节：请缩小请求范围", ctx->limits.reply_bytes);
 }
 
 enum kt_status context_check_time(struct kt_ctx *ctx)

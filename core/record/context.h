@@ -59,6 +59,13 @@ struct context_host {
     bool (*topic_declared)(const struct kt_ctx *ctx, const char *topic);
 };
 
+/** What whoever runs the server may set; as usual after context_init. */
+struct context_limits {
+    size_t reply_bytes;
+    size_t rule_steps; /**< Of one request's rules. */
+    size_t rule_bytes; /**< Of all rules together. */
+};
+
 struct registry;
 struct context_journal;
 struct record_past;
@@ -98,8 +105,8 @@ struct kt_ctx {
     uint64_t last_event; /**< Number of the newest event this request wrote; 0 is none. */
 
     msgpack_sbuffer reply; /**< Packed answer; empty is nil. */
-    size_t reply_most;     /**< Bytes of it. */
-    int64_t until_us;      /**< Monotonic: when the request must be done; 0: it has time. */
+    struct context_limits limits;
+    int64_t until_us; /**< Monotonic: when the request must be done; 0: it has time. */
 };
 
 /** `ctx` must be zeroed memory. The arena is the context's own until context_deinit. */

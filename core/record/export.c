@@ -32,7 +32,7 @@ static enum kt_status write_row(struct kt_ctx *ctx, struct export *export,
     for (size_t i = 0; i < export->columns.count; i++)
         if (export->columns.at[i].line)
             KT_TRY(export_cell(&export->cells, &export->columns.at[i], record, line, &row[i]));
-    if (ctx->reply.size > ctx->reply_most)
+    if (ctx->reply.size > ctx->limits.reply_bytes)
         return kt_fail(ctx, KT_TOO_LARGE, "fields",
                        "the rows of record %llu are too much for one answer: name fewer fields",
                        "记录 %llu 的行超出一次应答的限度：请减少字段",

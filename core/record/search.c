@@ -26,7 +26,7 @@ static enum kt_status add_to_page(struct kt_ctx *ctx, void *argument, uint64_t i
     struct page *page = argument;
     (void)id;
     page->count++;
-    if (ctx->reply.size > ctx->reply_most)
+    if (ctx->reply.size > ctx->limits.reply_bytes)
         return kt_fail(ctx, KT_TOO_LARGE, "limit", "the answer is too large; ask for fewer records",
                        "结果过大，请减少记录数");
     return record_show(ctx, page->entity, bytes, page->fields);

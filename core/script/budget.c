@@ -39,7 +39,7 @@ void script_hook_adjust(struct script_set *set)
 
 void script_refill(struct script_set *set)
 {
-    set->steps_left = KT_LIMIT_RULE_STEPS;
+    set->steps_left = set->steps_most;
     set->used_us = 0;
     set->ran = set->broken = 0;
     set->began_us = clock_monotonic_us();
@@ -127,8 +127,8 @@ void *script_allocate(void *owner, void *block, size_t old_size, size_t new_size
     }
     if (new_size > before) {
         bool long_text = !block && old_size == LUA_TSTRING && new_size > SCRIPT_TEXT_BYTES;
-        if (long_text || new_size > KT_LIMIT_RULE_BYTES ||
-            set->bytes_live - before + new_size > KT_LIMIT_RULE_BYTES) {
+        if (long_text || new_size > set->bytes_most ||
+            set->bytes_live - before + new_size > set->bytes_most) {
             spend(set, SCRIPT_REFUSAL_STEPS);
             return NULL;
         }

@@ -141,7 +141,8 @@ static int priced(lua_State *lua)
     int top = lua_gettop(lua);
     lua_Integer row = lua_tointeger(lua, lua_upvalueindex(2));
     lua_Integer cost = table_functions[row].cost(lua);
-    script_charge(lua, cost > KT_LIMIT_RULE_STEPS ? KT_LIMIT_RULE_STEPS : cost);
+    int64_t most = script_of(lua)->steps_most;
+    script_charge(lua, cost > most ? most : cost);
     lua_settop(lua, top);
     return lua_tocfunction(lua, lua_upvalueindex(1))(lua);
 }

@@ -190,7 +190,7 @@ static enum kt_status run(struct script_set *set, struct script_call *call)
     }
     lua_settop(lua, top);
     leave(set);
-    if (status == KT_RULE_FAILED && set->depth == 0 && set->bytes_live > KT_LIMIT_RULE_BYTES / 4)
+    if (status == KT_RULE_FAILED && set->depth == 0 && set->bytes_live > set->bytes_most / 4)
         lua_gc(lua, LUA_GCCOLLECT);
     return status;
 }

@@ -71,7 +71,8 @@ struct script_call {
 struct script_set {
     lua_State *lua;
     size_t bytes_live;
-    int64_t steps_left;
+    size_t bytes_most;
+    int64_t steps_left, steps_most;
     int64_t used_us;
     uint64_t ran, broken;         /**< Rules, since the budget was given. */
     int64_t began_us;             /**< Start of the outermost run. */

@@ -133,8 +133,9 @@ static enum kt_status load(struct kt_ctx *ctx, const struct script_file *files, 
     struct script_set *set = script_must(calloc(1, sizeof(*set)));
     set->building = ctx;
     set->declared = declared;
+    set->bytes_most = ctx->limits.rule_bytes;
     /* Lua spends steps while it starts. */
-    set->steps_left = KT_LIMIT_RULE_STEPS;
+    set->steps_left = set->steps_most = (int64_t)ctx->limits.rule_steps;
     enum kt_status status = fill(set, ctx, files, count);
     set->building = NULL;
     if (status != KT_OK) {
@@ -191,7 +192,7 @@ void script_set_rearm(struct script_set *set)
         return;
     script_refill(set);
     /* What one request dropped must not press on the next. */
-    if (set->bytes_live > KT_LIMIT_RULE_BYTES / 2)
+    if (set->bytes_live > set->bytes_most / 2)
         lua_gc(set->lua, LUA_GCCOLLECT);
 }
 
@@ -214,6 +215,6 @@ struct script_use script_set_use(const struct script_set *set)
         return (struct script_use){.rules = 0};
     return (struct script_use){.rules = set->ran,
                                .failed = set->broken,
-                               .steps = (uint64_t)(KT_LIMIT_RULE_STEPS - set->steps_left),
+                               .steps = (uint64_t)(set->steps_most - set->steps_left),
                                .us = (uint64_t)set->used_us};
 }

@@ -34,8 +34,8 @@
 #define KT_LIMIT_IMPORT_ROWS      1000u        /**< Rows of one record.import call. */
 #define KT_LIMIT_IMPORT_COLUMNS   300u         /**< Columns of it, and of record.export. */
 #define KT_LIMIT_EXPORT_BYTES     (256u << 10) /**< At which a page of record.export ends. */
-#define KT_LIMIT_RULE_STEPS       5000000u     /**< Lua instructions of one request's rules. */
-#define KT_LIMIT_RULE_BYTES       (64u << 20)  /**< Memory of the rule engine. */
+#define KT_LIMIT_RULE_STEPS       5000000u     /**< Lua instructions of one request's rules, */
+#define KT_LIMIT_RULE_BYTES       (64u << 20)  /**< memory of the rule engine: as usual. */
 #define KT_LIMIT_RULE_FILE_BYTES  (256u << 10)
 #define KT_LIMIT_RULE_FILES       500u
 #define KT_LIMIT_CUSTOM_ENTITIES                                                                   \

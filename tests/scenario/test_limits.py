@@ -337,6 +337,28 @@ class Requests(LimitsCase):
         self.assertEqual(80, self.count("Wordy"))
         self.assert_served()
 
+    def test_rules_that_work_too_much(self):
+        # Given few steps and little memory for rules, and one that counts, and one that hoards,
+        self.start("--rule-steps", "100000", "--rule-bytes", "4M")
+        self.admin.call("rules.push", {"files": {"work.lua": """
+            rule{ on = "parties.party.before_create", name = "counts", check = function(party)
+              local last = party.name == "Long" and 1000000 or 1000
+              for i = 1, last do end
+            end }
+            rule{ on = "parties.party.before_create", name = "hoards", check = function(party)
+              local hoard = {}
+              for i = 1, party.name == "Much" and 30 or 1 do
+                hoard[i] = string.rep("x", 200000) .. i
+              end
+            end }"""}})
+        # then what works too much is refused with its rule's name, and what does not is done.
+        for name in ("Long", "Much"):
+            with self.subTest(name):
+                error = self.refused("rule_failed", self.admin, "record.create", create(name))
+                self.assertTrue(error.rule)
+        self.admin.call("record.create", create("Short"))
+        self.assertEqual((0, 0, 1), tuple(map(self.count, ("Long", "Much", "Short"))))
+
     def test_wrong_passwords_cost_time(self):
         # Given two wrong ones that are free, and a third,
         self.start("--login-attempts", "2")

@@ -99,7 +99,7 @@ static void the_past_takes_time_too(void **state)
 static void an_answer_has_a_size(void **state)
 {
     struct fixture *f = *state;
-    f->ctx.reply_most = 20;
+    f->ctx.limits.reply_bytes = 20;
     msgpack_sbuffer_clear(&f->ctx.reply);
     msgpack_sbuffer_write(&f->ctx.reply, "01234567890123456789", 20);
     assert_int_equal(context_check_reply(&f->ctx), KT_OK);
