@@ -336,6 +336,7 @@ const msgpack_object *kt_line(const msgpack_object *map, const char *name, uint6
     return NULL;
 }
 
+/* What was not changed is mostly not even copied: the same memory needs no look. */
 static bool equal_within(const msgpack_object *a, const msgpack_object *b, int depth)
 {
     if (a->type != b->type || depth > 64)
@@ -343,6 +344,8 @@ static bool equal_within(const msgpack_object *a, const msgpack_object *b, int d
     if (a->type == MSGPACK_OBJECT_ARRAY) {
         if (a->via.array.size != b->via.array.size)
             return false;
+        if (a->via.array.ptr == b->via.array.ptr)
+            return true;
         for (uint32_t i = 0; i < a->via.array.size; i++)
             if (!equal_within(&a->via.array.ptr[i], &b->via.array.ptr[i], depth + 1))
                 return false;
@@ -352,6 +355,8 @@ static bool equal_within(const msgpack_object *a, const msgpack_object *b, int d
         return msgpack_object_equal(*a, *b);
     if (a->via.map.size != b->via.map.size)
         return false;
+    if (a->via.map.ptr == b->via.map.ptr)
+        return true;
     for (uint32_t i = 0; i < a->via.map.size; i++) {
         const msgpack_object_kv *pair = &a->via.map.ptr[i];
         if (pair->key.type != MSGPACK_OBJECT_STR)

@@ -242,7 +242,7 @@ static enum kt_status opportunity_before_save(struct kt_ctx *ctx, const msgpack_
         if (!kt_has(&record->object, "salesperson"))
             kt_map_set_id(record, "salesperson", kt_get_id(customer, "salesperson"));
     }
-    return sales_check_percent(ctx, &record->object, "probability", "probability");
+    return sales_check_percent(ctx, &record->object, "probability");
 }
 
 static const char *const state_close_index[] = {"state", "close_date"};

@@ -14,12 +14,19 @@
 /* quantity (6) and price (4) have at most this many digits after the point, multiplied exactly. */
 #define GROSS_SCALE 10
 
-enum kt_status sales_check_percent(struct kt_ctx *ctx, const msgpack_object *map, const char *field,
-                                   const char *path)
+static bool is_percent(const msgpack_object *map, const char *field)
 {
-    if (kt_decimal_compare(kt_get_decimal(map, field), kt_decimal_from_int(100)) > 0)
-        return kt_fail(ctx, KT_INVALID, path, "a percentage is at most 100", "百分比不能超过 100");
-    return KT_OK;
+    return kt_decimal_compare(kt_get_decimal(map, field), kt_decimal_from_int(100)) <= 0;
+}
+
+static enum kt_status refuse_percent(struct kt_ctx *ctx, const char *path)
+{
+    return kt_fail(ctx, KT_INVALID, path, "a percentage is at most 100", "百分比不能超过 100");
+}
+
+enum kt_status sales_check_percent(struct kt_ctx *ctx, const msgpack_object *map, const char *field)
+{
+    return is_percent(map, field) ? KT_OK : refuse_percent(ctx, field);
 }
 
 /* --- Price lists: the same rule as products.price.find, on the same records. A plugin may not call
@@ -249,13 +256,19 @@ static enum kt_status fill_line(struct kt_ctx *ctx, const msgpack_object *before
     return KT_OK;
 }
 
+static enum kt_status check_line_percent(struct kt_ctx *ctx, const msgpack_object *line,
+                                         const char *field, size_t index)
+{
+    return is_percent(line, field) ? KT_OK : refuse_percent(ctx, line_path(ctx, index, field));
+}
+
 static enum kt_status compute_line(struct kt_ctx *ctx, struct kt_map *line, size_t index)
 {
     const struct kt_decimal hundred = kt_decimal_from_int(100);
     const int digits = kt_currency_digits(ctx);
     const msgpack_object *values = &line->object;
-    KT_TRY(sales_check_percent(ctx, values, "discount", line_path(ctx, index, "discount")));
-    KT_TRY(sales_check_percent(ctx, values, "tax_rate", line_path(ctx, index, "tax_rate")));
+    KT_TRY(check_line_percent(ctx, values, "discount", index));
+    KT_TRY(check_line_percent(ctx, values, "tax_rate", index));
     struct kt_decimal gross = kt_decimal_mul(kt_get_decimal(values, "quantity"),
                                              kt_get_decimal(values, "price"), GROSS_SCALE);
     struct kt_decimal kept = kt_decimal_sub(hundred, kt_get_decimal(values, "discount"));

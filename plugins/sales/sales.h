@@ -41,9 +41,9 @@ enum kt_status sales_order_compute(struct kt_ctx *ctx, const msgpack_object *old
 /** Refuses a quantity with more digits after the point than the product's unit has. */
 enum kt_status sales_check_counted(struct kt_ctx *ctx, const msgpack_object *product,
                                    struct kt_decimal quantity, const char *path);
-/** Refuses a percentage above 100 in `field` of `map`; `path` names it in the error. */
-enum kt_status sales_check_percent(struct kt_ctx *ctx, const msgpack_object *map, const char *field,
-                                   const char *path);
+/** Refuses a percentage above 100 in `field` of `map`. */
+enum kt_status sales_check_percent(struct kt_ctx *ctx, const msgpack_object *map,
+                                   const char *field);
 
 /** delivery.c */
 extern const struct kt_entity sales_delivery;
