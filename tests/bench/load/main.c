@@ -163,6 +163,8 @@ static double store_ceiling(const struct bench *bench, const struct load_writes 
     snprintf(trace, sizeof(trace), "%s/load-trace", bench->data);
     snprintf(file, sizeof(file), "%s/data.mdb", folder);
     double each_second = 0;
+    if (access(trace, R_OK) != 0)
+        return 0; /* None is asked for. */
     if (mkdir(folder, 0700) == 0 && copy_file(base, file))
         each_second = load_store_ceiling(folder, trace, writes->batch);
     unlink(file);
