@@ -3,14 +3,18 @@
  * It takes what is queued, runs each request in a nested transaction, commits all of them together
  * and only then releases their replies, so that one fsync serves many and nothing is acknowledged
  * that a crash could undo. A lonely request is taken at once: there is no waiting for company. */
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "engine/engine_internal.h"
 #include "job/job.h"
 #include "record/journal.h"
 
-#define IDLE_US  60000000LL
-#define RETRY_US 1000000LL /* For jobs, after the store refused. */
+#define IDLE_US     60000000LL
+#define STANDS_BACK 5         /* In steps of nice(2). */
+#define RETRY_US    1000000LL /* For jobs, after the store refused. */
 
 struct writer {
     struct engine_ctx ctx;
@@ -358,6 +362,14 @@ static int64_t time_to_wait(const struct writer *writer)
     return wait < 0 ? 0 : wait > IDLE_US ? IDLE_US : wait;
 }
 
+/* A read is short and somebody waits for it; a batch is long. Where both want the same processor,
+ * Linux lets the thread of lower priority wait (there, each has its own). */
+static void stand_back(void)
+{
+    id_t self = (id_t)gettid();
+    (void)setpriority(PRIO_PROCESS, self, getpriority(PRIO_PROCESS, self) + STANDS_BACK);
+}
+
 void *writer_main(void *argument)
 {
     struct engine *engine = argument;
@@ -365,6 +377,7 @@ void *writer_main(void *argument)
         .ctx = {.engine = engine, .place = STATS_WRITER, .base = {.writable = true}},
         .registry = engine_registry(engine)};
     bool closed = false;
+    stand_back();
     engine_context_init(engine, &writer.ctx.base);
     while (!closed || writer.waiting) {
         if (!writer.waiting)
