@@ -1,9 +1,9 @@
-"""Goal: modules come and go and rules change while everybody works on: no request is refused or left
-without an answer, reads do not wait for the change, and each write runs under the old rules or the
-new ones, never between.
+"""Goal: modules come and go and rules change while everybody works on: no request is refused or
+left without an answer, reads do not wait for the change, and each write runs under the old rules or
+the new ones, never between.
 
-Method: two wires read and two write without a pause, in threads, while the administrator enables and
-disables a module and pushes rules that stamp what is written.
+Method: two wires read and two write without a pause, in threads, while the administrator enables
+and disables a module and pushes rules that stamp what is written.
 """
 import threading
 
