@@ -18,6 +18,8 @@
 
 struct engine;
 
+#define ENGINE_READERS_MAX 8
+
 struct engine_options {
     const char *folder;          /**< Data folder. */
     const char *plugins;         /**< Folder of NAME/NAME.so. */
@@ -34,6 +36,8 @@ struct engine_traffic {
     atomic_ullong dropped;  /**< cut off by the server. */
     atomic_ullong unheard;  /**< Requests refused before the engine saw them. */
     atomic_ullong received_bytes, sent_bytes;
+    atomic_ullong buffered_bytes; /**< Received and to be sent, as far as they wait now. */
+    atomic_ullong working_bytes;  /**< Of the requests that the engine has now. */
 };
 
 #define ENGINE_ADDRESS_BYTES 16 /* IPv6, or whatever tells one origin from another. */

@@ -9,7 +9,6 @@
 #include "plugin/registry.h"
 #include "record/record.h"
 
-#define ENGINE_READERS_MAX 8
 /** One commit serves at most so many requests, and no more after so long. They are taken from the
  *  queue a few at a time. */
 #define ENGINE_BATCH_MAX     1024

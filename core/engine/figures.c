@@ -50,6 +50,10 @@ const struct figure_text figure_texts[FIGURES] = {
                                .help = "Bytes of requests", COUNTER},
     [FIGURE_SENT_BYTES] = {"sent_bytes", "kontor_sent_bytes_total", .help = "Bytes of replies",
                            COUNTER},
+    [FIGURE_BUFFERED_BYTES] = {"buffered_bytes", "kontor_buffered_bytes",
+                               .help = "Bytes that wait in connections, received or to be sent"},
+    [FIGURE_WORKING_BYTES] = {"working_bytes", "kontor_working_bytes",
+                              .help = "Bytes of the requests that wait or are worked on"},
     [FIGURE_STORE_ENTRIES] = {"store_entries", "kontor_store_entries",
                               .help = "Entries of the database"},
     [FIGURE_STORE_USED_BYTES] = {"store_used_bytes", "kontor_store_used_bytes",
@@ -140,6 +144,8 @@ static void take_traffic(struct figures *figures, const struct engine_traffic *t
     figures->at[FIGURE_UNHEARD] = counter_look(&traffic->unheard);
     figures->at[FIGURE_RECEIVED_BYTES] = counter_look(&traffic->received_bytes);
     figures->at[FIGURE_SENT_BYTES] = counter_look(&traffic->sent_bytes);
+    figures->at[FIGURE_BUFFERED_BYTES] = counter_look(&traffic->buffered_bytes);
+    figures->at[FIGURE_WORKING_BYTES] = counter_look(&traffic->working_bytes);
 }
 
 static void take_process(struct figures *figures, const struct stats *stats)

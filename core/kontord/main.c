@@ -101,7 +101,7 @@ static void fit_files(struct limits *limits)
     if (setrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= wanted)
         return;
     limits->connections =
-        files.rlim_cur > 2 * OWN_FILES ? (size_t)files.rlim_cur - OWN_FILES : OWN_FILES;
+        files.rlim_cur > 2 * OWN_FILES ? files.rlim_cur - OWN_FILES : files.rlim_cur / 2;
     log_warn("few file descriptors: raise their limit (ulimit -n) for more connections "
              "descriptors=%lu connections=%zu",
              (unsigned long)files.rlim_cur, limits->connections);

@@ -11,9 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine/engine.h"
 #include "rpc/rpc.h"
 
-#define READERS_MAX 64
 #define SOCKET_NAME "kontor.sock"
 #define COMPLAINT   1024
 #define LIMIT_TEXT  32
@@ -267,8 +267,9 @@ static bool read_readers(struct settings *settings)
         return true;
     errno = 0;
     unsigned long readers = strtoul(value, &end, 10);
-    if (*value < '0' || *value > '9' || *end || errno || readers < 1 || readers > READERS_MAX) {
-        settings_complain("readers is a number from 1 to %d, not '%s'", READERS_MAX, value);
+    if (*value < '0' || *value > '9' || *end || errno || readers < 1 ||
+        readers > ENGINE_READERS_MAX) {
+        settings_complain("readers is a number from 1 to %d, not '%s'", ENGINE_READERS_MAX, value);
         return false;
     }
     settings->readers = (unsigned)readers;

@@ -220,11 +220,11 @@ static void free_parts(struct connection *c)
     input_deinit(&c->input);
 }
 
-/* Of the bytes that wait in all connections, its part. */
+/* Of the bytes that wait in all connections, its part. What is added may be negative: it wraps. */
 static void count_buffered(struct connection *c)
 {
     size_t bytes = c->input.capacity + outbound_waiting(c);
-    c->all->buffered_bytes += bytes - c->buffered_bytes;
+    counter_add(&c->all->traffic->buffered_bytes, (uint64_t)bytes - c->buffered_bytes);
     c->buffered_bytes = bytes;
 }
 
@@ -319,14 +319,19 @@ static struct connection *heaviest(const struct connections *all)
     return most;
 }
 
+static bool hold_too_much(const struct connections *all)
+{
+    return counter_look(&all->traffic->buffered_bytes) > all->limits.buffer_bytes;
+}
+
 /* Who holds most pays when all together hold too much. Only at the end of an event: it frees
  * connections. */
 static void relieve(struct connections *all)
 {
-    if (all->buffered_bytes <= all->limits.buffer_bytes)
+    if (!hold_too_much(all))
         return;
     struct connection *most;
-    while (all->buffered_bytes > all->limits.buffer_bytes && (most = heaviest(all)))
+    while (hold_too_much(all) && (most = heaviest(all)))
         connection_drop(most, "all connections together hold too much");
     struct connection *next;
     for (struct connection *c = all->first; c; c = next) {
@@ -378,7 +383,7 @@ static void deliver(struct rpc_call *call)
     struct connection *c = call->connection;
     c->in_flight--;
     c->in_flight_bytes -= call->message_size;
-    c->all->in_flight_bytes -= call->message_size;
+    counter_add(&c->all->traffic->working_bytes, 0 - (uint64_t)call->message_size);
     c->is_alone = false;
     if (c->state != CONNECTION_GONE)
         outbound_reply(c, &call->request.reply);

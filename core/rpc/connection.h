@@ -38,8 +38,6 @@ struct connections {
     char *room; /**< To receive into: what was not used up at once a connection copies. */
     struct connection *first;
     size_t count; /**< With those that are closed but whose calls the engine still holds. */
-    size_t in_flight_bytes; /**< Of the messages that the engine holds. */
-    size_t buffered_bytes;  /**< Received and to be sent, as far as they wait here. */
     bool is_ending;
     struct report report;
 };

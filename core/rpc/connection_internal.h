@@ -27,7 +27,7 @@ struct connection {
     struct input input;
     struct frame_scan scan; /**< Of the first message in the input. */
     struct evbuffer *output;
-    size_t buffered_bytes; /**< Its part of the sum in struct connections. */
+    size_t buffered_bytes; /**< Its part of the sum of all. */
     size_t in_flight;
     size_t in_flight_bytes; /**< Of their messages. */
     bool is_alone;          /**< An exclusive method is in flight. */

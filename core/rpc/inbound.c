@@ -72,7 +72,7 @@ static void submit(struct connection *c, const struct frame_parts *parts)
     call->request.session = &c->session;
     c->in_flight++;
     c->in_flight_bytes += call->message_size;
-    c->all->in_flight_bytes += call->message_size;
+    counter_add(&c->all->traffic->working_bytes, call->message_size);
     connections_call(c->all, &call->request);
 }
 
@@ -82,7 +82,8 @@ static bool handle_request(struct connection *c, const struct frame_parts *parts
     bool is_alone = engine_method_is_exclusive(parts->method, parts->method_length);
     if (is_alone && c->in_flight > 0)
         return false;
-    if (c->all->in_flight_bytes + c->scan.size > c->all->limits.queue_bytes) {
+    if (counter_look(&c->all->traffic->working_bytes) + c->scan.size > c->all->limits.queue_bytes) {
+        counter_add(&c->all->traffic->unheard, 1);
         counter_add(&c->all->traffic->unheard, 1);
         outbound_error(c, parts->msgid, KT_BUSY, "the server is busy: try again",
                        "服务器繁忙：请重试");

@@ -251,8 +251,14 @@ class SlowReaders(LimitsCase):
         # then some are dropped, the server holds little more than that, and serves others.
         self.eventually(lambda: "hold too much" in self.server.log())
         self.assert_served()
+        stats = self.admin.call("system.stats", {})
+        self.assertTrue(1 << 20 < stats["buffered_bytes"] <= 16 << 20, stats["buffered_bytes"])
         if not SANITIZED:
             self.assertLess(self.memory() - before, 48 << 20)
+        # When they have gone, all is given back.
+        for wire in wires:
+            wire.close()
+        self.eventually(lambda: not self.admin.call("system.stats", {})["buffered_bytes"])
 
 
 class Requests(LimitsCase):
@@ -307,6 +313,7 @@ class Requests(LimitsCase):
         # then each is answered, and those that were made were made whole.
         self.assertEqual(100 * answers["made"], self.count("Heavy"))
         self.assertTrue(answers["made"] and answers["busy"], answers)
+        self.assertLess(self.admin.call("system.stats", {})["working_bytes"], 100)
         self.assert_served()
 
     def test_request_that_takes_too_long(self):
