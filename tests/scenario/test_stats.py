@@ -192,7 +192,8 @@ class Stats(KontorCase):
         stats = self.stats()
         self.assertGreater(stats["memory_bytes"], 1 << 20)
         self.assertGreater(stats["cpu_us"], 0)
-        self.assertEqual(stats["readers"] + 3, stats["threads"])
+        # The loop, the writer, the door; a sanitizer may have one more.
+        self.assertIn(stats["threads"] - stats["readers"], (3, 4))
         self.assertTrue(0 < stats["open_files"] < stats["most_files"])
         self.assertEqual(1, stats["readers_busy"])  # The one that answers this.
         self.assertEqual(0, stats["queued_reads"] + stats["queued_writes"])
