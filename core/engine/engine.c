@@ -296,8 +296,8 @@ static struct engine_queue *queue_for(struct engine *engine, const struct regist
         stats_method(&engine->stats, request->method, request->method_length, method != NULL);
     if (method && method->writes)
         return &engine->writes;
-    return engine_method_is_exclusive(request->method, request->method_length) ? &engine->logins
-                                                                               : &engine->reads;
+    bool is_login = method && method->decl && method->decl->run == auth_login;
+    return is_login ? &engine->logins : &engine->reads;
 }
 
 void engine_release(struct engine *engine, unsigned place, struct engine_request *request,

@@ -84,7 +84,6 @@ static bool handle_request(struct connection *c, const struct frame_parts *parts
         return false;
     if (counter_look(&c->all->traffic->working_bytes) + c->scan.size > c->all->limits.queue_bytes) {
         counter_add(&c->all->traffic->unheard, 1);
-        counter_add(&c->all->traffic->unheard, 1);
         outbound_error(c, parts->msgid, KT_BUSY, "the server is busy: try again",
                        "服务器繁忙：请重试");
         return true;

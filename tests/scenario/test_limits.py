@@ -392,12 +392,29 @@ class Requests(LimitsCase):
 
 
 class Promises(LimitsCase):
+    def test_nobody_waits_for_the_passwords_of_others(self):
+        # Given 20 passwords to be hashed, each on purpose slow,
+        self.start()
+        token = self.login().call("auth.login", {"user": "admin",
+                                                 "password": self.server.password()})["token"]
+        slow = [self.wire() for _ in range(20)]
+        for number, wire in enumerate(slow):
+            wire.request(1, "auth.login", {"user": f"user{number}", "password": "a guess"})
+        # when somebody comes with a token, then she is served before they are done.
+        wire = self.wire()
+        self.assertEqual("admin", wire.call("auth.token", {"token": token})["user"])
+        wire.call("record.create", create("Quick"))
+        ready, _, _ = select.select([wire.socket for wire in slow], [], [], 0)
+        self.assertLess(len(ready), 20)
+        for wire in slow:
+            self.assertEqual("unauthenticated", wire.receive()[2]["code"])
+
     def test_what_was_answered_can_be_read_elsewhere_at_once(self):
-        # One writes and another, who has waited for the reply, reads: 2000 times, on 4 readers.
-        self.start("--readers", "4")
+        # One writes and another, who has waited for the reply, reads: 3000 times, on 4 readers.
+        self.start("--readers", "4", "--no-sync")
         reader = self.login()
         made = self.admin.call("record.create", create("0"))["id"]
-        for number in range(1, 2001):
+        for number in range(1, 3001):
             self.admin.call("record.update", {"entity": "parties.party", "id": made,
                                               "values": {"name": str(number)}})
             read = reader.call("record.get", {"entity": "parties.party", "id": made})
