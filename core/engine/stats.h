@@ -21,7 +21,7 @@ enum stats_place {
     STATS_DOOR,
     STATS_WRITER,
     STATS_READER, /**< The first of them. */
-    STATS_PLACES = STATS_READER + 8,
+    STATS_PLACES = STATS_READER + ENGINE_READERS_MAX,
 };
 
 /** One method in one place. */
