@@ -105,22 +105,20 @@ def object_layer(build, path):
 
 
 def check_calls(build):
-    objects = sorted((build / "core").rglob("*.c.o"))
+    objects = {str(path): object_layer(build, path) for path in (build / "core").rglob("*.c.o")}
+    objects = {path: layer for path, layer in objects.items() if layer in MAY_USE}
     if not objects:
         yield f"{build}/core: no objects: not built?"
         return
     defined_in, used_by = {}, {}
-    for path in objects:
-        layer = object_layer(build, path)
-        if layer not in MAY_USE:
-            continue
-        for words in nm(str(path)):
-            kind, name = words[-2], words[-1]
-            if kind == "U":
-                used_by.setdefault(name, set()).add((layer, path.name[:-2]))
-            elif kind in "TDBRVW":
-                # The client repeats nothing of the server, so a name has one home.
-                defined_in.setdefault(name, set()).add(layer)
+    for words in nm("--print-file-name", *sorted(objects)):
+        path = words[0].partition(":")[0]
+        kind, name = words[-2], words[-1]
+        if kind == "U":
+            used_by.setdefault(name, set()).add((objects[path], pathlib.Path(path).stem))
+        elif kind in "TDBRVW":
+            # The client repeats nothing of the server, so a name has one home.
+            defined_in.setdefault(name, set()).add(objects[path])
     for name in sorted(used_by):
         homes = defined_in.get(name)
         if not homes:
