@@ -30,7 +30,8 @@ const struct schema_entity *schema_entity(const struct schema *schema, const cha
 
 static bool is_called(const struct kt_field *decl, const char *name, size_t length)
 {
-    return *decl->name == *name && strncmp(decl->name, name, length) == 0 && !decl->name[length];
+    return *decl->name == *name && strlen(decl->name) == length &&
+           memcmp(decl->name, name, length) == 0;
 }
 
 const struct schema_field *schema_field(const struct schema_entity *entity, const char *name,

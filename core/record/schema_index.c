@@ -28,7 +28,13 @@ static enum kt_status add_index(struct builder *builder, struct schema_entity *e
     return KT_OK;
 }
 
-/* A key of the compound index for every record, and the field first: it does for both. */
+/* A reference that nobody asked to index: it only has to tell who refers to a record. */
+static bool is_plain(const struct kt_field *decl)
+{
+    return decl->type == KT_REF && !(decl->flags & (KT_UNIQUE | KT_INDEXED));
+}
+
+/* A key of the compound index for every record, and the field first: it tells that, too. */
 static struct schema_index *find_stand_in(const struct schema_entity *entity,
                                           const struct schema_field *field)
 {
@@ -47,7 +53,6 @@ static bool wants_index(const struct kt_field *decl)
            decl->type == KT_REFS || decl->type == KT_STATE;
 }
 
-/* A reference that nobody asked to index only has to tell who refers to a record. */
 static enum kt_status add_own(struct builder *builder, struct schema_entity *entity,
                               const char *name, const struct schema_path *path)
 {
@@ -56,7 +61,7 @@ static enum kt_status add_own(struct builder *builder, struct schema_entity *ent
     KT_TRY(add_index(builder, entity, name, path, 1, unique));
     struct schema_index *index = &entity->indexes[entity->index_count - 1];
     index->refers = true;
-    index->sparse = decl->type == KT_REF && !(decl->flags & (KT_UNIQUE | KT_INDEXED));
+    index->sparse = is_plain(decl);
     return KT_OK;
 }
 
@@ -65,8 +70,8 @@ static enum kt_status index_fields(struct builder *builder, struct schema_entity
     for (size_t i = 0; i < entity->field_count; i++) {
         const struct schema_field *field = &entity->fields[i];
         struct schema_path path = {.field = field};
-        struct schema_index *stand_in = find_stand_in(entity, field);
-        if (stand_in && !(field->decl->flags & KT_UNIQUE))
+        struct schema_index *stand_in = is_plain(field->decl) ? find_stand_in(entity, field) : NULL;
+        if (stand_in)
             stand_in->refers = true;
         else if (wants_index(field->decl))
             KT_TRY(add_own(builder, entity, field->decl->name, &path));

@@ -243,6 +243,17 @@ class BadInput(KontorCase):
                        b"\xa6values\x82\xa4kind\xa7company\xa4name\xa3\xff\xfe\x41")
         self.assertEqual("invalid", self.wire.receive()[2]["code"])
 
+    def test_names_of_fields_end_where_they_end(self):
+        """Not at a NUL: what stands behind it would be read as if it were ours."""
+        for name in ("name\x00", "name\x00" + "x" * 3000000, "", "nam", "name "):
+            with self.subTest(name[:20]), self.refused("invalid", field=self.ANY):
+                self.admin.call("record.create", entity="parties.party",
+                                values={"kind": "company", "name": "N", name: "N"})
+            with self.subTest(name[:20]), self.refused("invalid", field=self.ANY):
+                self.admin.call("record.search", entity="parties.party", fields=[name])
+            with self.subTest(name[:20]), self.refused("invalid", field=self.ANY):
+                self.create_order(line={"product": self.fender, "quantity": "1", name: "N"})
+
     def test_too_many_lines(self):
         with self.refused("too_large", field="lines"):
             self.create_order(lines=[{"product": self.fender, "quantity": "1"}] * 5001)
