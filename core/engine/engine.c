@@ -21,52 +21,6 @@
 #define START_SHARE     1024 /* Of the store's limit: 1 GiB of the usual one, */
 #define START_LEAST     ((uint64_t)1 << 20)
 
-/* --- Registry --- */
-
-struct registry *engine_registry(struct engine *engine)
-{
-    pthread_mutex_lock(&engine->registry_lock);
-    struct registry *registry = engine->registry;
-    registry_hold(registry);
-    pthread_mutex_unlock(&engine->registry_lock);
-    return registry;
-}
-
-/* The lock is not held while the store renews, which may wait for it to grow. If the registry is
- * the same before and after, the snapshot between is of its data: engine_commit changes both at
- * once. */
-enum kt_status engine_begin_read(struct engine *engine, struct store_txn *txn,
-                                 struct registry **out)
-{
-    for (;;) {
-        *out = engine_registry(engine);
-        enum kt_status status = store_renew(txn);
-        pthread_mutex_lock(&engine->registry_lock);
-        bool is_in_force = engine->registry == *out;
-        pthread_mutex_unlock(&engine->registry_lock);
-        if (status != KT_OK || is_in_force)
-            return status;
-        store_reset(txn);
-        registry_release(*out);
-    }
-}
-
-enum kt_status engine_commit(struct engine *engine, struct store_txn *txn,
-                             struct registry *registry)
-{
-    pthread_mutex_lock(&engine->registry_lock);
-    struct registry *before = engine->registry;
-    enum kt_status status = store_commit(txn);
-    if (status == KT_OK) {
-        registry_hold(registry);
-        engine->registry = registry;
-    }
-    pthread_mutex_unlock(&engine->registry_lock);
-    if (status == KT_OK)
-        registry_release(before);
-    return status;
-}
-
 void engine_context_init(struct engine *engine, struct kt_ctx *ctx)
 {
     const struct limits *limits = &engine->limits;
@@ -135,9 +89,11 @@ static enum kt_status write_data(struct engine *engine, struct kt_ctx *ctx, cons
 {
     enum kt_status status = begin_now(ctx);
     if (status == KT_OK)
-        status = registry_open(ctx, engine->catalog, &engine->registry);
+        status = registry_open(ctx, engine->catalog, &engine->force.registry);
     if (status == KT_OK)
         status = first_start(ctx, folder, why, why_size);
+    if (status == KT_OK)
+        status = force_begin(&engine->force, ctx->txn);
     if (status != KT_OK) {
         store_abort(ctx->txn);
         if (!*why)
@@ -167,8 +123,8 @@ static enum kt_status prepare_data(struct engine *engine, const char *folder, ch
             say(why, why_size, fault_error(fault)->message);
         context_deinit(&ctx);
         if (status != KT_OK) {
-            registry_release(engine->registry);
-            engine->registry = NULL;
+            registry_release(engine->force.registry);
+            engine->force.registry = NULL;
         }
     } while (status != KT_OK && fault == STORE_FAULT_ROOM);
     return status;
@@ -211,7 +167,7 @@ enum kt_status engine_open(const struct engine_options *options, struct engine *
     engine->limits = *options->limits;
     engine->reader_count = reader_count(options->readers);
     stats_init(&engine->stats);
-    pthread_mutex_init(&engine->registry_lock, NULL);
+    force_init(&engine->force);
     queue_init(&engine->reads, engine->limits.queue);
     queue_init(&engine->writes, engine->limits.queue);
     queue_init(&engine->logins, engine->limits.queue);
@@ -226,7 +182,7 @@ enum kt_status engine_open(const struct engine_options *options, struct engine *
 
 void engine_close(struct engine *engine)
 {
-    registry_release(engine->registry);
+    registry_release(engine->force.registry);
     plugin_catalog_release(engine->catalog);
     if (engine->store)
         engine->store->driver->close(engine->store);
@@ -234,7 +190,7 @@ void engine_close(struct engine *engine)
     queue_deinit(&engine->writes);
     queue_deinit(&engine->logins);
     attempts_free(engine->attempts);
-    pthread_mutex_destroy(&engine->registry_lock);
+    force_deinit(&engine->force);
     stats_deinit(&engine->stats);
     free(engine);
 }

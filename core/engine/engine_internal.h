@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include "engine/engine.h"
+#include "engine/force.h"
 #include "engine/queue.h"
 #include "engine/stats.h"
 #include "plugin/registry.h"
@@ -19,8 +20,7 @@ struct engine {
     struct limits limits;
     struct store *store;
     struct plugin_catalog *catalog; /**< As at start; the registry has the one in force. */
-    pthread_mutex_t registry_lock;
-    struct registry *registry; /**< In force; engine_registry takes a reference. */
+    struct force force;
 
     struct engine_queue reads;
     struct engine_queue writes;
@@ -49,16 +49,6 @@ struct engine_ctx {
 /** engine.c */
 /** A context for the thread's requests, with the limits that the server was given. */
 void engine_context_init(struct engine *engine, struct kt_ctx *ctx);
-/** The registry in force, with a reference for the caller. */
-struct registry *engine_registry(struct engine *engine);
-/** The registry in force, with a reference for the caller, and under it the data that it was built
- *  from: `txn` is renewed. The reference is given also when that fails. */
-enum kt_status engine_begin_read(struct engine *engine, struct store_txn *txn,
-                                 struct registry **out);
-/** Commits data and puts in force the registry built from them, at once for all who read: no reader
- *  takes migrated data for those of before. */
-enum kt_status engine_commit(struct engine *engine, struct store_txn *txn,
-                             struct registry *registry);
 /** Queues a request anew, to the thread that it belongs to now. */
 void engine_enqueue(struct engine *engine, struct engine_request *requests);
 /** Counts a request that has its answer, and gives it back. */

@@ -3,6 +3,7 @@
  * It takes what is queued, runs each request in a nested transaction, commits all of them together
  * and only then releases their replies, so that one fsync serves many and nothing is acknowledged
  * that a crash could undo. A lonely request is taken at once: there is no waiting for company. */
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -312,6 +313,17 @@ static void undo_batch(struct writer *writer, struct engine_request **ran)
     fail_all(*ran, fault);
 }
 
+/* A commit that was reported as failed has happened, and it was one that changes the modules: what
+ * runs here does not fit the data. A new start fits them. */
+static void end_when_outdated(struct writer *writer, struct store_txn *top)
+{
+    if (!force_is_outdated(&writer->ctx.engine->force, top))
+        return;
+    log_error("the data belong to other modules or rules than those that run, as the disk failed "
+              "when they changed: the server ends, start it again");
+    _Exit(EXIT_FAILURE);
+}
+
 static void refuse_waiting(struct writer *writer)
 {
     fail_all(writer->waiting, store_take_fault(writer->ctx.engine->store));
@@ -338,6 +350,7 @@ static void commit_batch(struct writer *writer)
         refuse_waiting(writer);
         return;
     }
+    end_when_outdated(writer, top);
     read_last_now(writer, top);
     struct engine_request *ran = run_batch(writer, top);
     run_due_jobs(writer, top, !ran);

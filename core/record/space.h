@@ -22,6 +22,7 @@ enum space {
     SPACE_WORD = 'W',        /**< entity, word, id -> weight: the full-text index */
     /* 'F' and 'P': contents of files and their chunks, see core/file. */
     SPACE_CUSTOM = 'D', /**< entity name -> msgpack {custom field: its declaration, or 0: asleep} */
+    SPACE_FORCE = 'V',  /**< nothing -> u64: registries put in force so far, see core/engine */
     SPACE_KEPT = 'K',   /**< entity -> msgpack list: declarations of the indexes and totals it has;
                              entity, index -> nothing: every record is in it;
                              entity, "fields" -> msgpack list: names its records may hold */

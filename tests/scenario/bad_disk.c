@@ -5,6 +5,7 @@
  *   sync    what was written cannot be made durable
  *   meta    the page that makes a commit count is written, but reported as failed
  *   dying   like meta, and from then on nothing works until the file says something else
+ *   slow    it takes SLOW_S seconds to make something durable
  *   crowded LMDB takes no more than CROWD_PUTS entries in one transaction
  *
  * Anything else, or no file: the disk is well. */
@@ -28,6 +29,7 @@ typedef int begin_function(MDB_env *, MDB_txn *, unsigned, MDB_txn **);
 typedef int put_function(MDB_txn *, MDB_dbi, MDB_val *, MDB_val *, unsigned);
 
 #define CROWD_PUTS 100
+#define SLOW_S     2
 
 /* Found by those whom the program calls, too. */
 #define INSTEAD __attribute__((visibility("default")))
@@ -113,6 +115,8 @@ INSTEAD int fdatasync(int fd)
     bool is_dying = fails(fd, "dying");
     if (fails(fd, "sync") || (is_dying && atomic_load(&is_dead)))
         return fail_with(EIO);
+    if (fails(fd, "slow"))
+        sleep(SLOW_S);
     return real(fd);
 }
 

@@ -5,10 +5,15 @@ the new ones, never between.
 Method: two wires read and two write without a pause, in threads, while the administrator enables
 and disables a module and pushes rules that stamp what is written.
 """
+import os
+import pathlib
+import tempfile
 import threading
+import time
 
-from kontor_test import KontorCase, Wire, main
+from kontor_test import BUILD, KontorCase, KontorError, Server, Wire, main
 
+BAD_DISK = BUILD / "tests" / "bad_disk.so"
 SWAPS = 12
 RULE = """
 rule{ on = "parties.party.before_save", name = "stamp", check = function(party)
@@ -86,6 +91,65 @@ class Swap(KontorCase):
         self.assertEqual(f"stamp {SWAPS - 1}", last["legal_name"])
         self.assertGreater(len(stamps), 2, "hardly anything was written between the changes")
         self.assertEqual(0, self.admin.call("system.check")["count"])
+
+
+class BadDisk(KontorCase):
+    """The disk is tests/scenario/bad_disk.c, preloaded into a server of each test's own."""
+
+    MODULES = ()
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.disk = pathlib.Path(folder.name) / "disk"
+        self.own = Server()
+        self.addCleanup(self.own.close)
+        before = dict(os.environ)
+        os.environ.update({
+            "LD_PRELOAD": str(BAD_DISK), "KONTOR_BAD_DISK": str(self.disk),
+            "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"})
+        try:
+            self.own.start()
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+        self.client = self.own.connect()
+        self.client.call("module.enable", name="parties")
+        self.party = self.client.create("parties.party", kind="company", name="First")["id"]
+
+    def test_a_slow_commit_of_modules_holds_up_no_read(self):
+        reader = Worker(self.own, lambda n: ("record.get", {"entity": "parties.party",
+                                                            "id": self.party}))
+        self.addCleanup(reader.finish)
+        self.disk.write_text("slow", encoding="utf-8")
+        reader.start()
+        self.client.call("module.enable", name="products")
+        self.assertGreater(len(reader.answers), 100, "reads waited for the disk")
+        self.disk.write_text("well", encoding="utf-8")
+        reader.finish()
+        self.assertEqual([], reader.refusals)
+        self.assertEqual(0, self.client.count("products.product"))
+
+    def test_modules_that_changed_in_a_commit_of_unknown_outcome(self):
+        self.disk.write_text("dying", encoding="utf-8")
+        with self.refused("internal"):
+            self.client.call("module.enable", name="products")
+        self.disk.write_text("well", encoding="utf-8")
+        with self.assertRaises((KontorError, OSError, EOFError)):
+            for _ in range(100):  # Until the disk is tried again, and the data turn out to be new.
+                try:
+                    self.client.create("parties.party", kind="company", name="Second")
+                except KontorError as error:
+                    if error.code != "busy":
+                        raise
+                time.sleep(0.1)
+        self.assertEqual(1, self.own.process.wait(60))
+        self.own.process = None
+        self.assertIn("start it again", self.own.log())
+        self.own.start()
+        client = self.own.connect()
+        self.assertEqual(0, client.count("products.product"))
+        self.assertEqual(0, client.call("system.check")["count"])
 
 
 if __name__ == "__main__":
