@@ -138,9 +138,9 @@ struct kt_transitions {
     size_t count;
 };
 
-/** A compound index: equality on leading fields, range or order on the next. A reference that is not
- *  KT_INDEXED has no index of its own when one begins with it (and is neither unique nor sparse nor
- *  over lists): who refers to a record is found by that. */
+/** A compound index: equality on leading fields, range or order on the next. A reference that is
+ *  not KT_INDEXED has no index of its own when one begins with it (and is neither unique nor sparse
+ *  nor over lists): who refers to a record is found by that. */
 struct kt_index {
     const char *name;
     struct kt_names fields;
