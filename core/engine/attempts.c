@@ -65,6 +65,11 @@ static uint64_t key_of(const struct attempts *attempts, struct attempts_who who,
     return key ? key : 1;
 }
 
+static bool is_counted(struct attempts_who who, enum count kind)
+{
+    return kind != COUNT_ADDRESS || !who.is_shared;
+}
+
 static const struct place *find(const struct attempts *attempts, uint64_t key)
 {
     const struct place *places = attempts->places[key % SETS];
@@ -94,6 +99,8 @@ unsigned attempts_wait_s(const struct attempts *attempts, struct attempts_who wh
 {
     int64_t wait_us = 0;
     for (enum count kind = 0; kind < COUNT_KINDS; kind++) {
+        if (!is_counted(who, kind))
+            continue;
         const struct place *place = find(attempts, key_of(attempts, who, kind));
         if (place && place->until_us - now_us > wait_us)
             wait_us = place->until_us - now_us;
@@ -114,6 +121,8 @@ static int64_t delay_us(size_t failures, size_t free_count, unsigned longest_s)
 void attempts_failed(struct attempts *attempts, struct attempts_who who, int64_t now_us)
 {
     for (enum count kind = 0; kind < COUNT_KINDS; kind++) {
+        if (!is_counted(who, kind))
+            continue;
         struct place *place = find_or_take(attempts, key_of(attempts, who, kind));
         size_t forgiven = (size_t)((now_us - place->seen_us) / FORGIVE_US);
         place->failures = place->failures > forgiven ? place->failures - forgiven + 1 : 1;

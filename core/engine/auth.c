@@ -51,7 +51,7 @@ enum kt_status auth_login(struct kt_ctx *ctx, const msgpack_object *params)
 {
     struct engine_ctx *own = (struct engine_ctx *)ctx;
     const char *user = kt_get_text(ctx, params, "user");
-    struct attempts_who who = {user, own->session->address};
+    struct attempts_who who = {user, own->session->address, own->session->is_local};
     uint64_t user_id = 0;
     leave(ctx);
     KT_TRY(check_attempts(ctx, who));

@@ -47,6 +47,7 @@ struct engine_traffic {
 struct engine_session {
     uint64_t user_id; /**< 0: not logged in. */
     unsigned char address[ENGINE_ADDRESS_BYTES];
+    bool is_local; /**< By loopback or the Unix socket: its address is that of many. */
 };
 
 struct stats_method;

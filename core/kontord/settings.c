@@ -296,6 +296,11 @@ static bool read_limits(struct settings *settings)
         settings_complain("reply-bytes is at most unread-bytes: no client could read more");
         return false;
     }
+    if (settings->limits.queue_bytes < settings->limits.message_bytes) {
+        settings_complain("queue-bytes is at least message-bytes: a larger request would be busy "
+                          "for ever");
+        return false;
+    }
     return true;
 }
 

@@ -132,6 +132,7 @@ static struct connection *make(struct connections *all, evutil_socket_t fd, stru
     c->scan.most = all->limits.message_bytes;
     c->fd = fd;
     c->peer = peer;
+    c->session.is_local = peer->is_local;
     memcpy(c->session.address, peer->address, sizeof c->session.address);
     snprintf(c->name, sizeof c->name, "%s", name);
     c->readable = event_new(all->base, fd, EV_READ | EV_PERSIST, on_readable, c);
@@ -286,15 +287,24 @@ static void watch(struct connection *c, bool is_hungry)
         connection_drop(c, "out of memory");
 }
 
+/* inbound_submit stops when its own errors fill the output. If the client takes them all at once,
+ * no event will come to go on: this does. It ends, for each turn uses up some of the input. */
+static bool submit_and_flush(struct connection *c)
+{
+    bool is_hungry;
+    bool was_slow;
+    outbound_flush(c);
+    do {
+        is_hungry = inbound_submit(c);
+        was_slow = outbound_is_slow(c);
+        outbound_flush(c);
+    } while (was_slow && outbound_waiting(c) == 0);
+    return is_hungry;
+}
+
 static void advance(struct connection *c)
 {
-    bool is_hungry = false;
-    if (c->state != CONNECTION_GONE)
-        outbound_flush(c);
-    if (c->state != CONNECTION_GONE)
-        is_hungry = inbound_submit(c);
-    if (c->state != CONNECTION_GONE)
-        outbound_flush(c); /* Errors that inbound_submit answered itself. */
+    bool is_hungry = submit_and_flush(c);
     if (c->state == CONNECTION_ENDING && is_hungry && c->in_flight == 0 && outbound_waiting(c) == 0)
         shut_down(c);
     if (c->state == CONNECTION_LINGERING && (c->hung_up || c->discarded_bytes >= DISCARD_BYTES))

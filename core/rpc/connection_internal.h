@@ -27,6 +27,7 @@ struct connection {
     struct input input;
     struct frame_scan scan; /**< Of the first message in the input. */
     struct evbuffer *output;
+    int64_t over_since_us; /**< When more than `unread-bytes` waited; 0: it does not. */
     size_t buffered_bytes; /**< Its part of the sum of all. */
     size_t in_flight;
     size_t in_flight_bytes; /**< Of their messages. */
@@ -65,5 +66,6 @@ bool outbound_is_slow(const struct connection *c);
 void outbound_reply(struct connection *c, msgpack_sbuffer *reply);
 void outbound_error(struct connection *c, uint32_t msgid, enum kt_status status,
                     const char *message, const char *message_zh);
-/** Sends what the client takes at once, and waits for it to read before sending more. */
+/** Sends what the client takes at once, and waits for it to read before sending more. Nothing for
+ *  one that is gone. */
 void outbound_flush(struct connection *c);

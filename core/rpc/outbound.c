@@ -3,10 +3,12 @@
 #include <event2/buffer.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "rpc/connection_internal.h"
 
 #define COPY_BYTES 4096u /* Replies up to this are copied together. */
 #define SLOW_PART  16u   /* Of the unread bytes that end a connection, this part holds it up. */
+#define SECOND_US  INT64_C(1000000)
 
 size_t outbound_waiting(const struct connection *c)
 {
@@ -60,15 +62,28 @@ static bool send_some(struct connection *c)
     return sent >= 0 || errno == EAGAIN || errno == EINTR;
 }
 
+/* What was asked at once may come back at once, and be more than a client is allowed: it has as
+ * long to read it as for any reply. `buffer-bytes` bounds it meanwhile. */
+static bool is_over_too_long(struct connection *c)
+{
+    int64_t now_us = clock_monotonic_us();
+    if (outbound_waiting(c) <= c->all->limits.unread_bytes)
+        c->over_since_us = 0;
+    else if (c->over_since_us == 0)
+        c->over_since_us = now_us;
+    return c->over_since_us &&
+           now_us - c->over_since_us > (int64_t)c->all->limits.unread_seconds * SECOND_US;
+}
+
 void outbound_flush(struct connection *c)
 {
     struct timeval timeout = {.tv_sec = (time_t)c->all->limits.unread_seconds};
-    bool is_waiting = event_pending(c->writable, EV_WRITE, NULL);
     if (outbound_waiting(c) == 0)
         return;
+    bool is_waiting = event_pending(c->writable, EV_WRITE, NULL);
     if (!is_waiting && !send_some(c))
         connection_hang_up(c); /* The client left without waiting for its replies. */
-    else if (outbound_waiting(c) > c->all->limits.unread_bytes)
+    else if (is_over_too_long(c))
         connection_drop(c, "too many unread replies");
     else if (outbound_waiting(c) > 0 && !is_waiting && event_add(c->writable, &timeout) != 0)
         connection_drop(c, "out of memory");

@@ -4,6 +4,7 @@ served meanwhile; nothing is half done, and what was accepted is answered exactl
 Method: real servers with small limits, and bare sockets that send what they like and read when they
 like.
 """
+import contextlib
 import pathlib
 import select
 import signal
@@ -132,7 +133,8 @@ class Settings(unittest.TestCase):
         for wrong in (("--queue", "0"), ("--queue", "many"), ("--queue", "10M"), ("--queue", "-1"),
                       ("--message-bytes", "1T"), ("--message-bytes", "5"), ("--in-flight", ""),
                       ("--request-ms", "99999999999999999999"),
-                      ("--reply-bytes", "2M", "--unread-bytes", "1M")):
+                      ("--reply-bytes", "2M", "--unread-bytes", "1M"),
+                      ("--queue-bytes", "1M", "--message-bytes", "2M")):
             with self.subTest(wrong):
                 done = self.check(*wrong)
                 self.assertEqual(2, done.returncode)
@@ -233,12 +235,32 @@ class SlowReaders(LimitsCase):
         self.eventually(lambda: "reads no replies" in self.server.log())
 
     def test_one_who_reads_too_little_is_dropped(self):
-        self.start("--unread-bytes", "4M", "--reply-bytes", "4M", "--in-flight", "32")
+        self.start("--unread-bytes", "4M", "--reply-bytes", "4M", "--in-flight", "32",
+                   "--unread-seconds", "1")
         self.fill()
         wire = self.login()
         self.ask_and_never_read(wire, 32)
-        self.eventually(lambda: "too many unread replies" in self.server.log())
+        wire.socket.settimeout(READY_WITHIN_S)
+
+        def is_dropped():
+            with contextlib.suppress(ConnectionResetError):
+                wire.socket.recv(16384)
+            return "too many unread replies" in self.server.log()
+        self.eventually(is_dropped)
         self.assert_served()
+
+    def test_one_who_asks_for_much_at_once_and_reads_it_is_served(self):
+        # Given 32 answers of about 1 MB each, where 4 MB may be unread,
+        self.start("--unread-bytes", "4M", "--reply-bytes", "4M", "--in-flight", "32")
+        self.fill()
+        wire = self.login()
+        wire.unpacker = msgpack.Unpacker(max_buffer_size=1 << 30)
+        for msgid in range(32):
+            wire.request(msgid, "record.search", self.ASK)
+        # then all of them come.
+        replies = [wire.receive() for _ in range(32)]
+        self.assertEqual(list(range(32)), sorted(reply[1] for reply in replies))
+        self.assertFalse(any(reply[2] for reply in replies))
 
     def test_many_who_read_nothing_fill_no_memory(self):
         # Given 30 who ask for about 4 MB each, where 16 MB may wait in all,
@@ -389,6 +411,19 @@ class Requests(LimitsCase):
                 return error.code != "busy"
         self.eventually(is_let_in)
         self.assertEqual("admin", guesser.call("auth.login", right)["user"])
+
+
+    def test_one_who_guesses_names_keeps_out_nobody_on_this_machine(self):
+        # Given that ten wrong passwords are free for an address of elsewhere, when one guesses
+        # for 14 names by the Unix socket, and by loopback, then she never waits, nor do others.
+        self.start("--login-attempts", "1")
+        for wire in (self.wire(), self.line()):
+            for number in range(14):
+                self.refused("unauthenticated", wire, "auth.login",
+                             {"user": f"{wire.socket.family}-{number}", "password": "a guess"})
+        right = {"user": "admin", "password": self.server.password()}
+        self.wire().call("auth.login", right)
+        self.line().call("auth.login", right)
 
 
 class Promises(LimitsCase):

@@ -30,7 +30,7 @@ static int tear_down(void **state)
 
 static struct attempts_who at(const unsigned char *address, const char *user)
 {
-    return (struct attempts_who){user, address};
+    return (struct attempts_who){user, address, false};
 }
 
 /* Tries again as soon as it may; the seconds it had to wait before each try. */
@@ -79,6 +79,24 @@ static void one_address_that_tries_many_names_waits(void **state)
     attempts_failed(attempts, at(here, "user50"), SECOND);
     assert_int_equal(attempts_wait_s(attempts, at(here, "max"), SECOND), 1);
     assert_int_equal(attempts_wait_s(attempts, at(there, "max"), SECOND), 0);
+}
+
+/* Of an address that many share, only the name that was tried waits. */
+static void many_names_from_a_shared_address_do_not_wait(void **state)
+{
+    struct attempts *attempts = *state;
+    struct attempts_who max = {"max", here, true};
+    struct attempts_who ida = {"ida", here, true};
+    char name[16];
+    for (int i = 0; i < 200; i++) {
+        snprintf(name, sizeof name, "user%d", i);
+        attempts_failed(attempts, (struct attempts_who){name, here, true}, SECOND);
+    }
+    assert_int_equal(attempts_wait_s(attempts, max, SECOND), 0);
+    for (int i = 0; i < FREE + 2; i++)
+        attempts_failed(attempts, ida, SECOND);
+    assert_int_equal(attempts_wait_s(attempts, ida, SECOND), 2);
+    assert_int_equal(attempts_wait_s(attempts, max, SECOND), 0);
 }
 
 /* 50 are free for the name, wherever they come from; then at most 4 s. */
@@ -148,6 +166,7 @@ int main(void)
         STORY(each_wrong_one_costs_more),
         STORY(nobody_else_waits),
         STORY(one_address_that_tries_many_names_waits),
+        STORY(many_names_from_a_shared_address_do_not_wait),
         STORY(one_name_tried_from_everywhere_waits_little),
         STORY(the_right_one_forgives_the_name_but_not_the_address),
         STORY(a_minute_forgives_one),

@@ -121,6 +121,28 @@ static void messages_begun_count_too(void **state)
     close_client(&client);
 }
 
+/* Where 4 KiB unread hold a client up, it sends thousands of requests that are refused at once,
+ * each with 9 bytes, and reads: it is held up again and again, and each time goes on. */
+static void one_who_is_held_up_and_reads_goes_on(void **state)
+{
+    enum { COUNT = 5000 };
+    struct fixture *f = *state;
+    f->limits.unread_bytes = 64u << 10;
+    start(f);
+    struct client client = open_client(f);
+    msgpack_sbuffer bytes;
+    msgpack_sbuffer_init(&bytes);
+    for (unsigned i = 0; i < COUNT; i++)
+        msgpack_sbuffer_write(&bytes, "\x94\x00\xce\x7f\x00\x00\x00\xc0\xc0", 9);
+    assert_true(send_bytes(&client, bytes.data, bytes.size));
+    msgpack_sbuffer_destroy(&bytes);
+    for (unsigned i = 0; i < COUNT; i++)
+        assert_reply(&client, 0x7f000000, KT_INVALID);
+    request(&client, 1, "echo");
+    assert_reply(&client, 1, KT_OK);
+    close_client(&client);
+}
+
 /* --- Requests in flight --- */
 
 static void large_requests_of_one_connection_wait_in_its_socket(void **state)
@@ -193,6 +215,7 @@ int main(void)
         STORY(one_address_has_a_limit_of_its_own),
         STORY(slow_readers_together_have_a_limit_and_the_slowest_goes),
         STORY(messages_begun_count_too),
+        STORY(one_who_is_held_up_and_reads_goes_on),
         STORY(large_requests_of_one_connection_wait_in_its_socket),
         STORY(requests_of_all_together_have_a_limit_and_more_are_busy),
         STORY(a_smaller_message_limit_holds),
