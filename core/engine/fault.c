@@ -42,9 +42,9 @@ static const struct context_error errors[STORE_FAULT_COUNT] = {
 
 const struct context_error fault_read_ended = {
     .status = KT_BUSY,
-    .message = "the read took long and was ended, as the store had to grow: try again, or ask for "
-               "less",
-    .message_zh = "存储需要扩展，此耗时的读取已被终止：请重试或减少读取量"};
+    .message = "the read took long and was ended, as the store had to be opened anew: try again, "
+               "or ask for less",
+    .message_zh = "存储需要重新打开，此耗时的读取已被终止：请重试或减少读取量"};
 
 const struct context_error *fault_error(enum store_fault fault)
 {

@@ -59,7 +59,8 @@ static enum kt_status check_hurry(struct lmdb_txn *txn)
         return KT_OK;
     if (txn->failed == KT_OK &&
         atomic_load_explicit(&store_of(txn)->gate.hurry, memory_order_relaxed)) {
-        log_warn("storage ended a long read: it was in the way of growth");
+        log_warn("storage ended a long read: the file must be opened anew, to grow or after the "
+                 "disk failed");
         txn->failed = KT_BUSY;
     }
     return txn->failed;

@@ -290,7 +290,7 @@ static enum store_fault fault_of(struct lmdb_store *self, int error)
         return STORE_FAULT_ROOM;
     if (self->map_bytes >= self->limit_bytes)
         return STORE_FAULT_LIMIT;
-    if (clock_monotonic_us() < self->grow_retry_us)
+    if (self->cannot_grow)
         return STORE_FAULT_GROWTH;
     self->wants_room = true;
     return STORE_FAULT_ROOM;
@@ -365,6 +365,9 @@ enum kt_status lmdb_env_prepare_write(struct lmdb_store *self)
 {
     if (self->wants_room)
         grow(self);
+    /* Said of the whole transaction: one that reached the end of the map only after GROW_RETRY_US
+     * would be told to run again, and again. */
+    self->cannot_grow = clock_monotonic_us() < self->grow_retry_us;
     return self->is_suspect ? mend(self) : KT_OK;
 }
 

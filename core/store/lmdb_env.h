@@ -39,6 +39,7 @@ struct lmdb_store {
 
     pthread_mutex_t write_lock; /**< Held by the top write transaction; guards what follows. */
     bool wants_room;            /**< A transaction met the end of the map. */
+    bool cannot_grow;           /**< As growth stood when the transaction began. */
     bool is_suspect;            /**< A commit failed on the disk: no write before a new opening. */
     enum store_fault disk_fault;
     int64_t disk_retry_us, grow_retry_us;

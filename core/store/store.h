@@ -1,7 +1,7 @@
 /** Ordered key-value transactions: the only way the server touches a disk.
  *
- *  A driver is a table of functions; lmdb.c is the embedded one and the only file that names LMDB.
- *  Keys are byte strings of 1..STORE_KEY_MAX bytes ordered by memcmp; values are byte strings.
+ *  A driver is a table of functions; the embedded one is in the files lmdb*, the only ones that
+ *  call LMDB. Keys are byte strings of 1..STORE_KEY_MAX bytes ordered by memcmp, values of any.
  *  One transaction is used by one thread at a time. Write transactions nest; a driver may run many
  *  writers elsewhere, so nothing above may assume that this process is the only one. */
 #pragma once
@@ -80,7 +80,7 @@ struct store_driver {
     void (*reset)(struct store_txn *txn);
     enum kt_status (*renew)(struct store_txn *txn);
     /** KT_OK, or the first failure that the transaction met. A read ends in KT_BUSY when the store
-     *  had to grow and could not wait for it: what it has found is not all. */
+     *  had to grow or be opened anew and could not wait for it: what it has found is not all. */
     enum kt_status (*failure)(const struct store_txn *txn);
     /** What begin, put, del or commit of the thread that writes failed with since this was asked
      *  last, also when the caller made nothing of it. */

@@ -4,6 +4,8 @@
  * clock (but for the store's own patience of two seconds). */
 #include "store_fixture.h"
 
+#include "base/clock.h"
+
 #include <lmdb.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -208,6 +210,38 @@ static void a_read_that_does_not_move_stops_growth_until_it_ends(void **state)
     assert_true(stat.map_bytes == 2 * MIB);
 }
 
+static void wait_for_the_next_try(void)
+{
+    int64_t until_us = clock_monotonic_us() + 1100000;
+    while (clock_monotonic_us() < until_us)
+        ;
+}
+
+/* It would be told ROOM, for ever: each time it is done again, as much time goes by. */
+static void a_slow_write_is_told_that_the_store_could_not_grow_for_it(void **state)
+{
+    struct fixture *f = *state;
+    open_small(f, 64 * MIB);
+    struct store_txn *still = begin(f, NULL, STORE_READ);
+    enum kt_status status = KT_OK;
+    for (int round = 0; status == KT_OK && round < 40; round++)
+        status = write_round(f, round);
+    assert_int_equal(store_take_fault(f->store), STORE_FAULT_ROOM);
+
+    struct store_txn *slow = begin(f, NULL, STORE_WRITE); /* Here it tries to grow. */
+    wait_for_the_next_try();
+    status = KT_OK;
+    for (int i = 0; status == KT_OK && i < 2000; i++) {
+        char key[32];
+        snprintf(key, sizeof key, "slow %06d", i);
+        status = store_put(slow, bytes(key), (struct store_slice){block, sizeof block});
+    }
+    assert_int_equal(status, KT_BUSY);
+    assert_int_equal(store_take_fault(f->store), STORE_FAULT_GROWTH);
+    store_abort(slow);
+    store_abort(still);
+}
+
 /* What the process may map besides what it has now; a negative number: not even that. */
 static bool limit_address_space(int64_t more_bytes)
 {
@@ -343,6 +377,7 @@ int main(void)
         STORY(readers_go_on_while_the_map_grows),
         STORY(a_read_without_end_is_ended_when_the_map_must_grow),
         STORY(a_read_that_does_not_move_stops_growth_until_it_ends),
+        STORY(a_slow_write_is_told_that_the_store_could_not_grow_for_it),
         STORY(a_map_that_the_system_refuses_leaves_the_store_as_it_was),
         STORY(a_store_that_the_system_closed_opens_again),
         STORY(at_its_limit_the_store_refuses_what_does_not_fit_and_serves_reads),
