@@ -438,6 +438,34 @@ static void a_thousand_rows_fit_and_no_more(void **state)
     assert_refused(f, KT_INVALID, "rows");
 }
 
+/* From party B on. */
+static enum kt_status be_late(struct kt_ctx *ctx, const struct kt_event *event)
+{
+    if (strcmp(kt_get_text(ctx, event->record, "code"), "B") == 0)
+        ctx->until_us = 1;
+    return KT_OK;
+}
+
+/* Neither the row that comes too late nor one that is wrong besides is to blame: nobody would know
+ * where to go on. */
+static void what_takes_too_long_is_refused_as_a_whole(void **state)
+{
+    static const char *const last[] = {"['C', '3']", "['C', 'many']"};
+    struct fixture *f = *state;
+    f->handler = be_late;
+    for (size_t i = 0; i < KT_COUNT(last); i++) {
+        const char *rows = kt_format(&f->ctx,
+                                     "{'skip_bad': true, 'columns': ['code', 'rating'], 'rows': "
+                                     "[['A', '1'], ['B', '2'], %s]}",
+                                     last[i]);
+        assert_int_equal(import(f, "shop.party", rows), KT_TOO_LARGE);
+        assert_non_null(strstr(f->message, "takes longer"));
+        f->ctx.until_us = 0;
+    }
+    import(f, "shop.party", "{'columns': ['code'], 'rows': [['A']]}"); /* It is not there yet. */
+    assert_counts(f, 1, 1, 0, 0, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest stories[] = {
@@ -453,6 +481,7 @@ int main(void)
         STORY(unknown_columns_name_near_ones),
         STORY(a_dry_run_leaves_marks),
         STORY(a_thousand_rows_fit_and_no_more),
+        STORY(what_takes_too_long_is_refused_as_a_whole),
     };
     return cmocka_run_group_tests(stories, NULL, NULL);
 }
