@@ -52,7 +52,7 @@ struct stats {
     pthread_mutex_t lock; /**< Of adding methods, and of counting in front. */
 
     /** The writer's alone. */
-    struct histogram commit_us;
+    struct histogram commit_us;       /**< Of those that succeeded, of requests or jobs. */
     struct histogram commit_requests; /**< Of commits that had any. */
     atomic_ullong commits_failed;
     atomic_ullong jobs, jobs_failed;

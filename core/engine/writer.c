@@ -22,6 +22,7 @@ struct writer {
     struct registry *registry; /**< In force for the next request; a reference of its own. */
     bool changed;              /**< Not published yet. */
     kt_instant_us next_job;
+    bool jobs_first;                /**< One had no room beside requests: they wait for a batch. */
     kt_instant_us last_now;         /**< The latest moment of any request that was written. */
     struct engine_request *waiting; /**< Taken from the queue, not yet run. */
 };
@@ -179,7 +180,29 @@ static bool run_request(struct writer *writer, struct store_txn *top,
 
 /* --- Jobs --- */
 
-/* False like run_request. */
+/* A job and the note that it ran stay or go together. */
+static enum kt_status do_job(struct writer *writer, const struct kt_job *job)
+{
+    struct kt_ctx *ctx = &writer->ctx.base;
+    enum kt_status status = job->run(ctx);
+    count_rules(writer);
+    return status == KT_OK ? job_note(ctx, job) : status;
+}
+
+/* It has had its turn. False: not even that can be noted, so it comes again, but not at once. */
+static bool note_failed_job(struct writer *writer, struct store_txn *top, const struct kt_job *job)
+{
+    struct kt_ctx *ctx = &writer->ctx.base;
+    enum kt_status status = begin_nested(writer, top);
+    if (status == KT_OK)
+        status = end_nested(writer, top, job_note(ctx, job), true);
+    (void)store_take_fault(top->store);
+    if (status != KT_OK)
+        writer->next_job = clock_now() + RETRY_US;
+    return status == KT_OK;
+}
+
+/* False when no other is to run in this batch. */
 static bool run_job(struct writer *writer, struct store_txn *top, const struct kt_job *job,
                     bool is_first)
 {
@@ -189,46 +212,46 @@ static bool run_job(struct writer *writer, struct store_txn *top, const struct k
     script_set_rearm(writer->registry->rules);
     enum kt_status status = begin_nested(writer, top);
     if (status == KT_OK) {
-        status = job->run(ctx);
-        count_rules(writer);
+        status = do_job(writer, job);
         fault = store_take_fault(top->store);
         status = end_nested(writer, top, fault == STORE_FAULT_NONE ? status : KT_BUSY, true);
     }
-    if (must_run_again(fault, is_first))
+    if (must_run_again(fault, is_first)) {
+        writer->jobs_first = true;
+        writer->next_job = 0;
         return false;
+    }
+    counter_add(&stats->jobs, 1);
+    if (status == KT_OK)
+        return true;
     if (fault != STORE_FAULT_NONE)
         ctx->error = *fault_error(fault);
-    counter_add(&stats->jobs, 1);
-    if (status != KT_OK) {
-        counter_add(&stats->jobs_failed, 1);
-        log_error("job %s failed: %s", job->name, ctx->error.message ? ctx->error.message : "");
-    }
-    context_forgive(ctx);
-    return true;
+    counter_add(&stats->jobs_failed, 1);
+    log_error("job %s failed: %s", job->name, ctx->error.message ? ctx->error.message : "");
+    return note_failed_job(writer, top, job);
 }
 
-static void run_due_jobs(struct writer *writer, struct store_txn *top, bool is_first)
+/* Whether any ran. `is_first` like run_request. */
+static bool run_due_jobs(struct writer *writer, struct store_txn *top, bool is_first)
 {
     struct kt_ctx *ctx = &writer->ctx.base;
     const struct kt_job *job;
+    bool ran = false;
     if (clock_now() < writer->next_job)
-        return;
-    writer->next_job = clock_now() + IDLE_US;
-    do {
+        return false;
+    for (;;) {
         begin_request(writer, top);
         ctx->until_us = 0;
         access_become_server(ctx);
         if (job_find_due(ctx, writer->registry->modules, writer->registry->catalog->count, &job,
-                         &writer->next_job) != KT_OK)
-            return;
-        if (job && !run_job(writer, top, job, is_first)) {
-            writer->next_job = 0;
-            return;
+                         &writer->next_job) != KT_OK) {
+            writer->next_job = clock_now() + RETRY_US;
+            return ran;
         }
-        if (job && job_note(ctx, job) != KT_OK)
-            return;
-        is_first = false;
-    } while (job);
+        if (!job || !run_job(writer, top, job, is_first && !ran))
+            return ran;
+        ran = true;
+    }
 }
 
 /* --- One batch --- */
@@ -352,18 +375,22 @@ static void commit_batch(struct writer *writer)
     }
     end_when_outdated(writer, top);
     read_last_now(writer, top);
-    struct engine_request *ran = run_batch(writer, top);
-    run_due_jobs(writer, top, !ran);
+    struct engine_request *ran = writer->jobs_first ? NULL : run_batch(writer, top);
+    writer->jobs_first = false;
+    bool did_something = run_due_jobs(writer, top, !ran) || ran;
     int64_t began = clock_monotonic_us();
     enum kt_status status =
         writer->changed ? engine_commit(engine, top, writer->registry) : store_commit(top);
-    histogram_add(&engine->stats.commit_us, (uint64_t)(clock_monotonic_us() - began));
+    int64_t took_us = clock_monotonic_us() - began;
     if (status != KT_OK) {
         counter_add(&engine->stats.commits_failed, 1);
         undo_batch(writer, &ran);
-    } else if (writer->changed) {
+    } else {
+        if (did_something)
+            histogram_add(&engine->stats.commit_us, (uint64_t)took_us);
+        if (writer->changed)
+            writer->next_job = 0; /* Other modules, other jobs. */
         writer->changed = false;
-        writer->next_job = 0; /* Other modules, other jobs. */
     }
     count_requests(engine, ran);
     release(engine, ran);

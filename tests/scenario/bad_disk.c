@@ -7,6 +7,7 @@
  *   dying   like meta, and from then on nothing works until the file says something else
  *   slow    it takes SLOW_S seconds to make something durable
  *   crowded LMDB takes no more than CROWD_PUTS entries in one transaction
+ *   jobless LMDB has no room for entries about jobs
  *
  * Anything else, or no file: the disk is well. */
 #include <dlfcn.h>
@@ -30,12 +31,14 @@ typedef int put_function(MDB_txn *, MDB_dbi, MDB_val *, MDB_val *, unsigned);
 
 #define CROWD_PUTS 100
 #define SLOW_S     2
+#define SPACE_JOB  'J' /* As in core/record/space.h. */
 
 /* Found by those whom the program calls, too. */
 #define INSTEAD __attribute__((visibility("default")))
 
 static atomic_bool is_dead;
 static atomic_uint puts_left = UINT_MAX;
+static atomic_bool is_jobless;
 
 static bool is_database(int fd)
 {
@@ -124,8 +127,10 @@ INSTEAD int mdb_txn_begin(MDB_env *env, MDB_txn *parent, unsigned flags, MDB_txn
 {
     begin_function *real;
     *(void **)&real = dlsym(RTLD_NEXT, "mdb_txn_begin");
-    if (!parent && !(flags & MDB_RDONLY))
+    if (!parent && !(flags & MDB_RDONLY)) {
         atomic_store(&puts_left, says("crowded") ? CROWD_PUTS : UINT_MAX);
+        atomic_store(&is_jobless, says("jobless"));
+    }
     return real(env, parent, flags, txn);
 }
 
@@ -133,6 +138,8 @@ INSTEAD int mdb_put(MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *value, uns
 {
     put_function *real;
     *(void **)&real = dlsym(RTLD_NEXT, "mdb_put");
+    if (atomic_load(&is_jobless) && *(const unsigned char *)key->mv_data == SPACE_JOB)
+        return MDB_MAP_FULL;
     if (atomic_load(&puts_left) == 0)
         return MDB_TXN_FULL;
     if (atomic_load(&puts_left) != UINT_MAX)

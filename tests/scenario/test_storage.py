@@ -145,8 +145,10 @@ class FailingDisk(Storage):
         self.addCleanup(self.folder.cleanup)
         self.disk = pathlib.Path(self.folder.name) / "disk"
         # The library comes before the sanitizer's, which it does not mind.
-        self.start(LD_PRELOAD=str(BAD_DISK), KONTOR_BAD_DISK=str(self.disk),
-                   ASAN_OPTIONS=os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0")
+        self.preloaded = {
+            "LD_PRELOAD": str(BAD_DISK), "KONTOR_BAD_DISK": str(self.disk),
+            "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
+        self.start(**self.preloaded)
 
     def check_refusing(self, how, words):
         self.create("before")
@@ -183,6 +185,58 @@ class FailingDisk(Storage):
         self.assertEqual(self.codes(), {"perhaps", "after"})
         self.assert_whole()
 
+    def jobs(self):
+        stats = self.client.call("system.stats")
+        return stats["jobs"] - stats["jobs_failed"], stats["jobs_failed"]
+
+    def start_jobless(self):
+        """Jobs are due at the start, then once a second."""
+        write_file(self.disk, "jobless")
+        return self.start("--store-bytes", "64M", **self.preloaded)
+
+    def test_a_job_that_cannot_be_noted_harms_no_request(self):
+        server = self.start_jobless()
+        deadline = time.monotonic() + WITHIN_S
+        count = 0
+        while self.jobs()[1] < 4 and time.monotonic() < deadline:
+            for _ in range(100):  # Each of them may share a batch with the job.
+                self.client.create("products.product", code=f"P{count}", name="P")
+                count += 1
+        done, failed = self.jobs()
+        self.assertEqual(done, 0)
+        self.assertGreaterEqual(failed, 4)
+        self.assertIn("job core.forget", server.log())
+        write_file(self.disk, "well")
+        while self.jobs()[0] < 2 and time.monotonic() < deadline:
+            pass
+        self.assertEqual(self.jobs()[0], 2)
+        self.assertEqual(self.client.count("products.product"), count)
+        self.assert_whole()
+
+    def test_a_job_gets_a_batch_where_requests_leave_no_room(self):
+        server = self.start_jobless()
+        wire = self.wire(server)
+        write_file(self.disk, "crowded")
+        deadline = time.monotonic() + WITHIN_S
+        sent = 0
+
+        def send():
+            nonlocal sent
+            wire.request(sent, "record.create", {
+                "entity": "products.product", "values": {"code": f"P{sent}", "name": "P"}})
+            sent += 1
+
+        for _ in range(256):  # More than a batch takes always wait.
+            send()
+        while self.jobs()[0] < 2 and time.monotonic() < deadline:
+            for _ in range(16):
+                self.assertIsNone(wire.receive()[2])
+                send()
+        self.assertEqual(self.jobs()[0], 2)
+        for _ in range(256):
+            self.assertIsNone(wire.receive()[2])
+        write_file(self.disk, "well")
+        self.assertEqual(self.client.count("products.product"), sent)
 
     def test_what_is_too_much_for_a_batch_is_done_in_another(self):
         self.create("P")
