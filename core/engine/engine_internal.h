@@ -10,9 +10,10 @@
 #include "plugin/registry.h"
 #include "record/record.h"
 
-/** One commit serves at most so many requests, and no more after so long. They are taken from the
- *  queue a few at a time. */
+/** One commit serves at most so many requests, of so many bytes, and no more after so long. They
+ *  are taken from the queue a few at a time. */
 #define ENGINE_BATCH_MAX     1024
+#define ENGINE_BATCH_BYTES   (32u << 20)
 #define ENGINE_BATCH_TIME_US 100000
 #define ENGINE_BATCH_TAKE    64
 

@@ -280,8 +280,10 @@ static struct engine_request *run_batch(struct writer *writer, struct store_txn 
     struct engine_request **end = &ran;
     int64_t now_us = clock_monotonic_us(), until_us = now_us + ENGINE_BATCH_TIME_US;
     unsigned count = 0;
+    size_t bytes = 0;
     bool closed;
-    while (!writer->changed && count < ENGINE_BATCH_MAX && (count == 0 || now_us < until_us)) {
+    while (!writer->changed && count < ENGINE_BATCH_MAX && bytes < ENGINE_BATCH_BYTES &&
+           (count == 0 || now_us < until_us)) {
         if (!*end)
             *end = queue_take(&writer->ctx.engine->writes, ENGINE_BATCH_TAKE, 0, &closed);
         if (!*end)
@@ -291,6 +293,7 @@ static struct engine_request *run_batch(struct writer *writer, struct store_txn 
             break;
         now_us = clock_monotonic_us();
         (*end)->measure.ended_us = now_us;
+        bytes += (*end)->params_size;
         end = &(*end)->next;
         count++;
     }
