@@ -14,7 +14,7 @@
 #include "record/journal.h"
 
 #define IDLE_US     60000000LL
-#define STANDS_BACK 5         /* In steps of nice(2). */
+#define STANDS_BACK 12        /* In steps of nice(2). */
 #define RETRY_US    1000000LL /* For jobs, after the store refused. */
 
 struct writer {
