@@ -35,3 +35,19 @@ int64_t clock_coarse_us(void)
 {
     return read_clock_us(CLOCK_MONOTONIC_COARSE);
 }
+
+void clock_cond_init(pthread_cond_t *condition)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(condition, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+struct timespec clock_after(int64_t us)
+{
+    int64_t at = clock_monotonic_us() + us;
+    return (struct timespec){.tv_sec = (time_t)(at / 1000000),
+                             .tv_nsec = (long)(at % 1000000) * 1000};
+}

@@ -1,6 +1,9 @@
 /** Time, and the only place that asks the operating system for it. Any thread. */
 #pragma once
 
+#include <pthread.h>
+#include <time.h>
+
 #include "kontor/date.h"
 
 /** UTC microseconds. KONTOR_TEST_NOW=YYYY-MM-DD in the environment fixes the day for tests and
@@ -10,3 +13,9 @@ kt_instant_us clock_now(void);
 int64_t clock_monotonic_us(void);
 /** The same to within a few milliseconds, in a few nanoseconds. */
 int64_t clock_coarse_us(void);
+
+/** A condition whose timed waits go by the monotonic clock: setting the wall clock must not make
+ *  anyone sleep for an hour. */
+void clock_cond_init(pthread_cond_t *condition);
+/** So many microseconds from now, for such a wait. */
+struct timespec clock_after(int64_t us);

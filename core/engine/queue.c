@@ -1,18 +1,12 @@
 /* Queues between the I/O thread and the engine's threads. */
-#include <time.h>
-
 #include "engine/queue.h"
+#include "base/clock.h"
 
 void queue_init(struct engine_queue *queue, size_t most)
 {
-    pthread_condattr_t attributes;
     *queue = (struct engine_queue){.last = &queue->first, .most = most};
     pthread_mutex_init(&queue->lock, NULL);
-    /* Not the wall clock: setting that must not make anyone sleep for an hour. */
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&queue->filled, &attributes);
-    pthread_condattr_destroy(&attributes);
+    clock_cond_init(&queue->filled);
 }
 
 void queue_deinit(struct engine_queue *queue)
@@ -58,14 +52,7 @@ unsigned queue_length(struct engine_queue *queue)
 
 static void wait_filled(struct engine_queue *queue, int64_t wait_us)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)(wait_us / 1000000);
-    until.tv_nsec += (long)(wait_us % 1000000) * 1000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    struct timespec until = clock_after(wait_us);
     int result = 0;
     queue->waiting++;
     while (!queue->first && !queue->closed && result == 0)

@@ -1,20 +1,14 @@
 #include "store/gate.h"
 
 #include <errno.h>
-#include <time.h>
 
-#define SECOND_US 1000000
-#define US_NS     1000
+#include "base/clock.h"
 
 void gate_init(struct gate *gate)
 {
-    pthread_condattr_t steady;
     *gate = (struct gate){0};
     pthread_mutex_init(&gate->lock, NULL);
-    pthread_condattr_init(&steady);
-    pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
-    pthread_cond_init(&gate->changed, &steady);
-    pthread_condattr_destroy(&steady);
+    clock_cond_init(&gate->changed);
 }
 
 void gate_deinit(struct gate *gate)
@@ -43,11 +37,7 @@ void gate_leave(struct gate *gate)
 
 static bool wait_until_empty(struct gate *gate, int64_t patience_us)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    int64_t us = until.tv_nsec / US_NS + patience_us;
-    until.tv_sec += (time_t)(us / SECOND_US);
-    until.tv_nsec = (long)(us % SECOND_US) * US_NS;
+    struct timespec until = clock_after(patience_us);
     int error = 0;
     while (gate->inside > 0 && error != ETIMEDOUT)
         error = pthread_cond_timedwait(&gate->changed, &gate->lock, &until);

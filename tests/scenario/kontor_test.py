@@ -192,19 +192,19 @@ class Server:
         self.log_path = self.data / "kontord.log"
         self.process = None
 
-    def spawn(self, *more):
+    def spawn(self, *more, **environment):
         """Start without waiting."""
         command = [str(KONTORD), "--data", str(self.data), "--listen", "127.0.0.1:0",
                    "--plugins", str(self.plugins), *more]
-        environment = {"KONTOR_TEST_NOW": TODAY, **os.environ}
+        environment = {"KONTOR_TEST_NOW": TODAY, **os.environ, **environment}
         with open(self.log_path, "ab") as log:
             self.log_start = log.tell()
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log, env=environment,
                                             preexec_fn=die_with_parent)
 
-    def start(self, *more):
-        self.spawn(*more)
+    def start(self, *more, **environment):
+        self.spawn(*more, **environment)
         deadline = time.monotonic() + READY_WITHIN_S
         while not self.answers():
             if self.process.poll() is not None:
@@ -283,6 +283,13 @@ class Server:
         finally:
             if self.owned:
                 shutil.rmtree(self.data, ignore_errors=True)
+
+
+def bad_disk(control):
+    """For a server's environment: its disk does what the file `control` says (bad_disk.c)."""
+    # The library comes before the sanitizer's, which it does not mind.
+    return {"LD_PRELOAD": str(BUILD / "tests" / "bad_disk.so"), "KONTOR_BAD_DISK": str(control),
+            "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
 
 
 def load_demo(admin):

@@ -12,11 +12,9 @@ import tempfile
 import threading
 import time
 import unittest
-import unittest.mock
 
-from kontor_test import BUILD, KontorCase, KontorError, Server, Wire, main
+from kontor_test import KontorCase, KontorError, Server, Wire, bad_disk, main
 
-BAD_DISK = BUILD / "tests" / "bad_disk.so"
 WITHIN_S = 30
 TEXT = "x" * 10000
 WRITERS = 8
@@ -37,8 +35,7 @@ class Storage(KontorCase):
     def start(self, *more, data=None, **environment):
         server = Server(data)
         self.addCleanup(server.close)
-        with unittest.mock.patch.dict(os.environ, environment):
-            server.start(*more)
+        server.start(*more, **environment)
         self.server_under_test = server
         self.client = server.connect()
         self.client.call("module.enable", name="products")
@@ -65,6 +62,16 @@ class Storage(KontorCase):
             except KontorError as error:
                 if error.code != "busy" or time.monotonic() > deadline:
                     raise
+
+    def create_until_refused(self, reason):
+        created = []
+        with self.refused("busy") as caught:
+            for i in range(2000):
+                self.create(f"P{i}")
+                created.append(f"P{i}")
+        self.assertIn(reason, caught.exception.message)
+        self.assertEqual(self.codes(), set(created))
+        return created
 
     def codes(self):
         return {product["code"] for product in self.client.all("products.product")}
@@ -121,13 +128,7 @@ class Growth(Storage):
 
     def test_at_the_limit_writes_are_refused_and_reads_go_on(self):
         server = self.start("--store-bytes", "16M", "--no-sync")
-        created = []
-        with self.refused("busy") as caught:
-            for i in range(2000):
-                self.create(f"P{i}")
-                created.append(f"P{i}")
-        self.assertIn("store-bytes", caught.exception.message)
-        self.assertEqual(self.codes(), set(created))
+        created = self.create_until_refused("store-bytes")
         self.assertEqual(server.log().count("of its limit"), 1)
         self.assertGreater(self.client.call("system.stats")["store_used_bytes"], 0.8 * (16 << 20))
 
@@ -144,10 +145,7 @@ class FailingDisk(Storage):
         self.folder = tempfile.TemporaryDirectory()
         self.addCleanup(self.folder.cleanup)
         self.disk = pathlib.Path(self.folder.name) / "disk"
-        # The library comes before the sanitizer's, which it does not mind.
-        self.preloaded = {
-            "LD_PRELOAD": str(BAD_DISK), "KONTOR_BAD_DISK": str(self.disk),
-            "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
+        self.preloaded = bad_disk(self.disk)
         self.start(**self.preloaded)
 
     def check_refusing(self, how, words):
@@ -288,22 +286,12 @@ class RealDisk(Storage):
         data.mkdir()
         return self.start(data=data)
 
-    def create_until_refused(self):
-        created = []
-        with self.refused("busy") as caught:
-            for i in range(2000):
-                self.create(f"P{i}")
-                created.append(f"P{i}")
-        self.assertIn("is full", caught.exception.message)
-        self.assertEqual(self.codes(), set(created))
-        return created
-
     def test_a_full_disk_refuses_and_recovers(self):
         disk = self.mount("-t", "tmpfs", "-o", "size=12m", "tmpfs")
         ballast = disk / "ballast"
         ballast.write_bytes(bytes(4 << 20))
         server = self.start_in(disk)
-        created = self.create_until_refused()
+        created = self.create_until_refused("is full")
 
         server.stop()  # A full disk is no reason not to start.
         server.start()
@@ -331,7 +319,7 @@ class RealDisk(Storage):
         ballast = below / "ballast"
         ballast.write_bytes(bytes(6 << 20))
         server = self.start_in(disk)
-        created = self.create_until_refused()
+        created = self.create_until_refused("is full")
 
         ballast.unlink()
         self.create_when_it_works("more")

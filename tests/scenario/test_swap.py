@@ -5,15 +5,13 @@ the new ones, never between.
 Method: two wires read and two write without a pause, in threads, while the administrator enables
 and disables a module and pushes rules that stamp what is written.
 """
-import os
 import pathlib
 import tempfile
 import threading
 import time
 
-from kontor_test import BUILD, KontorCase, KontorError, Server, Wire, main
+from kontor_test import KontorCase, KontorError, Server, Wire, bad_disk, main
 
-BAD_DISK = BUILD / "tests" / "bad_disk.so"
 SWAPS = 12
 RULE = """
 rule{ on = "parties.party.before_save", name = "stamp", check = function(party)
@@ -104,15 +102,7 @@ class BadDisk(KontorCase):
         self.disk = pathlib.Path(folder.name) / "disk"
         self.own = Server()
         self.addCleanup(self.own.close)
-        before = dict(os.environ)
-        os.environ.update({
-            "LD_PRELOAD": str(BAD_DISK), "KONTOR_BAD_DISK": str(self.disk),
-            "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"})
-        try:
-            self.own.start()
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
+        self.own.start(**bad_disk(self.disk))
         self.client = self.own.connect()
         self.client.call("module.enable", name="parties")
         self.party = self.client.create("parties.party", kind="company", name="First")["id"]
