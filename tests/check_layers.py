@@ -16,7 +16,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 # Lowest first. A folder may use itself and everything before it.
-SERVER = ["base", "store", "file", "record", "bus", "script", "access", "plugin", "job", "engine",
+SERVER = ["base", "store", "file", "record", "bus", "script", "access", "job", "plugin", "engine",
           "rpc", "kontord"]
 MAY_USE = {layer: set(SERVER[:height + 1]) for height, layer in enumerate(SERVER)}
 # The client side shares nothing with the server but the foundations.

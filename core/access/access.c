@@ -42,6 +42,11 @@ static const struct kt_role *find_role(const struct access_table *table, const c
     return NULL;
 }
 
+bool access_role_exists(const struct access_table *table, const char *role)
+{
+    return find_role(table, role) != NULL;
+}
+
 static bool grants(const struct kt_role *role, const char *permission)
 {
     for (size_t i = 0; i < role->grants.count; i++) {
@@ -56,10 +61,11 @@ static bool grants(const struct kt_role *role, const char *permission)
 
 bool access_may(const struct kt_ctx *ctx, const struct access_table *table, const char *permission)
 {
-    if (ctx->is_server)
+    const struct kt_names *roles = ctx->acting ? ctx->acting : ctx->roles;
+    if (ctx->is_server && !ctx->acting)
         return true;
-    for (size_t i = 0; ctx->roles && i < ctx->roles->count; i++) {
-        const struct kt_role *role = find_role(table, ctx->roles->at[i]);
+    for (size_t i = 0; roles && i < roles->count; i++) {
+        const struct kt_role *role = find_role(table, roles->at[i]);
         if (role && grants(role, permission))
             return true;
     }
@@ -89,6 +95,7 @@ void access_become_server(struct kt_ctx *ctx)
     ctx->user_id = 0;
     ctx->user_name = "system";
     ctx->roles = NULL;
+    ctx->acting = NULL;
     ctx->is_server = true;
 }
 

@@ -19,9 +19,12 @@ void access_table_build(struct access_table *table, const struct schema_module *
                         size_t count);
 void access_table_free(struct access_table *table);
 
-/** The one check. The server itself may do everything. */
+/** The one check: of the roles that act at present. The server itself may do everything. */
 bool access_may(const struct kt_ctx *ctx, const struct access_table *table, const char *permission);
+/** Of the user, whoever acts. */
 bool access_has_role(const struct kt_ctx *ctx, const char *role);
+/** A role of an enabled module? */
+bool access_role_exists(const struct access_table *table, const char *role);
 /** KT_OK or KT_DENIED with an error naming the permission. */
 enum kt_status access_require(struct kt_ctx *ctx, const char *permission);
 

@@ -15,6 +15,7 @@ void bus_table_build(struct bus_table *table, const struct schema_module *module
     for (size_t m = 0; m < count; m++)
         total += modules[m].enabled ? modules[m].plugin->handlers.count : 0;
     table->count = 0;
+    table->rules = NULL;
     table->handlers = calloc(total ? total : 1, sizeof(*table->handlers));
     if (!table->handlers)
         abort();
@@ -81,6 +82,8 @@ enum kt_status bus_announce(struct kt_ctx *ctx, const struct bus_table *table,
         }
         KT_TRY(context_check_memory(ctx));
     }
+    if (table->rules)
+        KT_TRY(table->rules(ctx, event));
     ctx->event_depth--;
     return KT_OK;
 }

@@ -18,6 +18,8 @@ struct bus_handler {
 struct bus_table {
     struct bus_handler *handlers;
     size_t count;
+    /** Those of rule files, behind the modules'; NULL: there are none. */
+    enum kt_status (*rules)(struct kt_ctx *ctx, const struct kt_event *event);
 };
 
 /** Builds the table from enabled modules in load order. Free with bus_table_free. */

@@ -60,21 +60,6 @@ static enum kt_status unpack_params(struct kt_ctx *ctx, const struct engine_requ
     return KT_OK;
 }
 
-/* A transition's own parameters come after those that all of them have. */
-static struct kt_fields transition_params(struct kt_ctx *ctx, const struct kt_transition *verb)
-{
-    static const struct kt_field id = {
-        .name = "id", .type = KT_INT, .flags = KT_REQUIRED | KT_POSITIVE};
-    static const struct kt_field version = {
-        .name = "version", .type = KT_INT, .flags = KT_POSITIVE};
-    struct kt_field *fields = kt_alloc(ctx, sizeof(*fields) * (verb->params.count + 2));
-    fields[0] = id;
-    fields[1] = version;
-    for (size_t i = 0; i < verb->params.count; i++)
-        fields[i + 2] = verb->params.at[i];
-    return (struct kt_fields){fields, verb->params.count + 2};
-}
-
 static enum kt_status note_extras(struct kt_ctx *ctx, struct dispatch *dispatch)
 {
     const msgpack_object *id = kt_get(dispatch->params, "request_id");
@@ -131,9 +116,8 @@ enum kt_status dispatch_check(struct kt_ctx *ctx, const char *method, size_t met
     if (*out->method->permission)
         KT_TRY(access_require(ctx, out->method->permission));
     KT_TRY(set_as_of(ctx, out->method, given));
-    struct kt_fields fields = out->method->decl ? out->method->decl->params
-                                                : transition_params(ctx, out->method->transition);
-    KT_TRY(record_check_params(ctx, fields, given, extras_of(out->method), &out->params));
+    KT_TRY(record_check_params(ctx, registry_params(ctx, out->method), given,
+                               extras_of(out->method), &out->params));
     return note_extras(ctx, out);
 }
 
@@ -149,26 +133,10 @@ enum kt_status dispatch_prepare(struct engine_ctx *ctx, const struct engine_requ
     return KT_OK;
 }
 
-static enum kt_status run_transition(struct kt_ctx *ctx, const struct dispatch *dispatch)
-{
-    const struct registry_method *method = dispatch->method;
-    uint64_t id = kt_get_id(dispatch->params, "id");
-    struct kt_map *own = kt_map_copy(ctx, dispatch->params);
-    kt_map_remove(own, "id");
-    kt_map_remove(own, "version");
-    kt_map_remove(own, "request_id");
-    kt_map_remove(own, "dry_run");
-    KT_TRY(record_transition(ctx, method->entity, id, kt_get_id(dispatch->params, "version"),
-                             method->transition->verb, &own->object, RECORD_BY_CLIENT));
-    return record_reply_get(ctx, method->entity, id, NULL);
-}
-
 enum kt_status dispatch_run(struct engine_ctx *ctx, const struct dispatch *dispatch)
 {
     struct kt_ctx *base = &ctx->base;
-    enum kt_status status = dispatch->method->kind == REGISTRY_TRANSITION
-                                ? run_transition(base, dispatch)
-                                : dispatch->method->decl->run(base, dispatch->params);
+    enum kt_status status = registry_run(base, dispatch->method, dispatch->params);
     /* A failure that a module swallowed must not commit half of what was asked. */
     if (status == KT_OK)
         status = base->error.status;

@@ -181,16 +181,18 @@ static bool run_request(struct writer *writer, struct store_txn *top,
 /* --- Jobs --- */
 
 /* A job and the note that it ran stay or go together. */
-static enum kt_status do_job(struct writer *writer, const struct kt_job *job)
+static enum kt_status do_job(struct writer *writer, const struct job *job)
 {
     struct kt_ctx *ctx = &writer->ctx.base;
-    enum kt_status status = job->run(ctx);
+    enum kt_status status = job->decl
+                                ? job->decl->run(ctx)
+                                : script_run_schedule(writer->registry->rules, ctx, job->name);
     count_rules(writer);
     return status == KT_OK ? job_note(ctx, job) : status;
 }
 
 /* It has had its turn. False: not even that can be noted, so it comes again, but not at once. */
-static bool note_failed_job(struct writer *writer, struct store_txn *top, const struct kt_job *job)
+static bool note_failed_job(struct writer *writer, struct store_txn *top, const struct job *job)
 {
     struct kt_ctx *ctx = &writer->ctx.base;
     enum kt_status status = begin_nested(writer, top);
@@ -203,7 +205,7 @@ static bool note_failed_job(struct writer *writer, struct store_txn *top, const 
 }
 
 /* False when no other is to run in this batch. */
-static bool run_job(struct writer *writer, struct store_txn *top, const struct kt_job *job,
+static bool run_job(struct writer *writer, struct store_txn *top, const struct job *job,
                     bool is_first)
 {
     struct kt_ctx *ctx = &writer->ctx.base;
@@ -235,7 +237,7 @@ static bool run_job(struct writer *writer, struct store_txn *top, const struct k
 static bool run_due_jobs(struct writer *writer, struct store_txn *top, bool is_first)
 {
     struct kt_ctx *ctx = &writer->ctx.base;
-    const struct kt_job *job;
+    const struct job *job;
     bool ran = false;
     if (clock_now() < writer->next_job)
         return false;
@@ -243,7 +245,7 @@ static bool run_due_jobs(struct writer *writer, struct store_txn *top, bool is_f
         begin_request(writer, top);
         ctx->until_us = 0;
         access_become_server(ctx);
-        if (job_find_due(ctx, writer->registry->modules, writer->registry->catalog->count, &job,
+        if (job_find_due(ctx, writer->registry->jobs, writer->registry->job_count, &job,
                          &writer->next_job) != KT_OK) {
             writer->next_job = clock_now() + RETRY_US;
             return ran;

@@ -104,7 +104,7 @@ static enum kt_status check_entity(struct checker *checker, const struct kt_enti
 }
 
 /* What the server itself takes beside the parameters of a method. */
-static enum kt_status check_extras(struct checker *checker, const struct kt_method *method)
+enum kt_status check_extras(struct checker *checker, const struct kt_method *method)
 {
     static const char *const extras[] = {"as_of", "request_id", "dry_run"};
     for (size_t i = 0; i < method->params.count; i++)

@@ -21,6 +21,8 @@ enum kt_status check_refuse(struct checker *checker, const char *format, ...)
 bool check_is_word(const char *text);
 bool check_has_state(const struct kt_entity *entity, const char *name);
 
+/** Do a method's parameters keep off those that every request may have? */
+enum kt_status check_extras(struct checker *checker, const struct kt_method *method);
 /** The fields of a record, with their lines, or parameters (`entity` NULL). `owner` names them. */
 enum kt_status check_fields(struct checker *checker, const char *owner,
                             const struct kt_entity *entity, struct kt_fields fields,

@@ -76,29 +76,57 @@ static bool unique_in_line(const struct subject *of)
     return (of->field->flags & KT_UNIQUE) && of->place == IN_LINE;
 }
 
-/* Literal text, {year} any number of times, and one {N}, the number with N = 1 to 18 digits. */
-static bool is_sequence(const char *pattern)
+static bool is_number_token(const char *token, size_t length)
 {
+    char *end;
+    long digits = strtol(token, &end, 10);
+    return strchr("0123456789", *token) && end == token + length && digits >= 1 && digits <= 18;
+}
+
+/* What stands in a number as it is, once the record is saved for the first time. */
+static bool is_shown_token(const struct subject *of, const char *token, size_t length)
+{
+    static const char *const own[] = {"year", "month", "day"};
+    const unsigned shown = TYPE(KT_TEXT) | TYPE(KT_ENUM) | TYPE(KT_STATE) | TYPE(KT_DATE) |
+                           TYPE(KT_INT) | TYPE(KT_REF);
+    for (size_t i = 0; i < KT_COUNT(own); i++)
+        if (strlen(own[i]) == length && strncmp(own[i], token, length) == 0)
+            return true;
+    for (size_t i = 0; i < of->beside.count; i++) {
+        const struct kt_field *field = &of->beside.at[i];
+        if (strlen(field->name) == length && strncmp(field->name, token, length) == 0)
+            return is_one_of(field, shown) && !field->sequence && !field->compute &&
+                   !(field->flags & KT_ON_READ);
+    }
+    return false;
+}
+
+/* Literal text, one {N}, the number with N = 1 to 18 digits, and any of {year}, {month}, {day} and
+ * fields of the record. */
+static bool is_sequence(const struct subject *of)
+{
+    const char *pattern = of->field->sequence;
     unsigned numbers = 0;
     for (const char *at = pattern; *at; at++) {
         if (*at != '{')
             continue;
-        if (strncmp(at, "{year}", 6) != 0) {
-            char *end;
-            long digits = strtol(at + 1, &end, 10);
-            if (!strchr("0123456789", at[1]) || *end != '}' || digits < 1 || digits > 18)
-                return false;
-            numbers++;
-        }
-        at = strchr(at, '}');
+        const char *end = strchr(at, '}');
+        size_t length = end ? (size_t)(end - at - 1) : 0;
+        if (length == 0)
+            return false;
+        bool number = is_number_token(at + 1, length);
+        if (!number && !is_shown_token(of, at + 1, length))
+            return false;
+        numbers += number;
+        at = end;
     }
     return numbers == 1 && strlen(pattern) <= KT_SEQUENCE_MAX;
 }
 
 static bool bad_sequence(const struct subject *of)
 {
-    return of->field->sequence && (of->field->type != KT_TEXT || of->place == IN_LINE ||
-                                   !is_sequence(of->field->sequence));
+    return of->field->sequence &&
+           (of->field->type != KT_TEXT || of->place == IN_LINE || !is_sequence(of));
 }
 
 static bool bad_digits(const struct subject *of)
@@ -228,7 +256,9 @@ static const struct {
     {refs_in_line, "a list of references cannot be in a line"},
     {unique_in_line, "a line field cannot be unique"},
     {bad_sequence,
-     "a sequence is for text, has one {N} with N of 1 to 18 digits, and perhaps {year}"},
+     "a sequence is for text, has one {N} with N of 1 to 18 digits, and perhaps {year}, {month}, "
+     "{day} and fields of the record that hold text, a choice, a date, a whole number or a "
+     "reference"},
     {bad_digits, "digits must be 0 to 18"},
     {digits_elsewhere, "`digits` is for decimal, money and quantity"},
     {length_elsewhere, "`max_length` is for text and lists"},

@@ -80,6 +80,7 @@ static void make_module(struct registry *registry)
     module->totals.count = declared->total_count;
     module->roles.at = all_roles;
     module->roles.count = declared->role_count + 1;
+    custom_add_services(registry, module);
     for (size_t m = 0; m < registry->catalog->count; m++)
         if (registry->modules[m].plugin == &custom_module)
             registry->modules[m].plugin = module;
@@ -115,14 +116,18 @@ static struct kt_fields merge_fields(const struct registry *registry, struct kt_
             (!lines || strcmp(field->lines, lines) == 0))
             merged[count++] = field->decl;
     }
-    for (size_t i = 0; !lines && i < count; i++)
+    for (size_t i = 0; !lines && i < count; i++) {
+        custom_number(declared, entity, &merged[i]);
         if (merged[i].type == KT_LINES)
             merged[i].lines = merge_fields(registry, merged[i].lines, entity, merged[i].name);
+    }
     return (struct kt_fields){merged, count};
 }
 
-static bool is_added_to(const struct script_declared *declared, const char *entity)
+static bool is_changed(const struct script_declared *declared, const char *entity)
 {
+    if (custom_is_numbered(declared, entity))
+        return true;
     for (size_t i = 0; i < declared->field_count; i++)
         if (strcmp(declared->fields[i].entity, entity) == 0)
             return true;
@@ -138,7 +143,7 @@ static enum kt_status merge_module(struct kt_ctx *ctx, const struct registry *re
     const struct kt_entity **entities = NULL;
     for (size_t i = 0; i < plugin->entities.count; i++) {
         const struct kt_entity *entity = plugin->entities.at[i];
-        if (!is_added_to(registry->declared, entity->name))
+        if (!is_changed(registry->declared, entity->name))
             continue;
         if (!copy) {
             size_t size = sizeof(const struct kt_entity *) * plugin->entities.count;
@@ -196,6 +201,41 @@ static msgpack_object list_asleep(struct kt_ctx *ctx, const struct schema *schem
     return list->object;
 }
 
+static void list_services(struct kt_ctx *ctx, const struct script_declared *declared,
+                          struct kt_map *answer)
+{
+    struct kt_list *methods = kt_list_new(ctx), *schedules = kt_list_new(ctx);
+    struct kt_list *events = kt_list_new(ctx), *numberings = kt_list_new(ctx);
+    for (size_t i = 0; i < declared->method_count; i++)
+        kt_list_add(methods,
+                    row(ctx, declared->methods[i].decl.name, &declared->methods[i].place)->object);
+    for (size_t i = 0; i < declared->schedule_count; i++) {
+        const struct script_schedule *one = &declared->schedules[i];
+        struct kt_map *map = row(ctx, one->name, &one->place);
+        if (one->every_seconds)
+            kt_map_set_int(map, "every_seconds", one->every_seconds);
+        else
+            kt_map_set_text(
+                map, "daily",
+                kt_format(ctx, "%02d:%02d", one->daily_minute / 60, one->daily_minute % 60));
+        kt_list_add(schedules, map->object);
+    }
+    for (size_t i = 0; i < declared->topic_count; i++)
+        kt_list_add(events,
+                    row(ctx, declared->topics[i].decl.name, &declared->topics[i].place)->object);
+    for (size_t i = 0; i < declared->numbering_count; i++) {
+        const struct script_numbering *one = &declared->numberings[i];
+        struct kt_map *map =
+            row(ctx, kt_format(ctx, "%s.%s", one->entity, one->field), &one->place);
+        kt_map_set_text(map, "pattern", one->pattern);
+        kt_list_add(numberings, map->object);
+    }
+    kt_map_set(answer, "methods", methods->object);
+    kt_map_set(answer, "schedules", schedules->object);
+    kt_map_set(answer, "events", events->object);
+    kt_map_set(answer, "numberings", numberings->object);
+}
+
 void custom_list(struct kt_ctx *ctx, const struct registry *registry, struct kt_map *answer)
 {
     const struct script_declared *declared = registry->declared;
@@ -224,5 +264,6 @@ void custom_list(struct kt_ctx *ctx, const struct registry *registry, struct kt_
     kt_map_set(answer, "entities", entities->object);
     kt_map_set(answer, "totals", totals->object);
     kt_map_set(answer, "roles", all_roles->object);
+    list_services(ctx, declared, answer);
     kt_map_set(answer, "asleep", list_asleep(ctx, registry->schema));
 }

@@ -14,6 +14,17 @@ enum kt_status custom_apply(struct kt_ctx *ctx, struct registry *registry);
 enum kt_status custom_check(struct kt_ctx *ctx, const struct registry *registry);
 /** Are the defaults values that their fields take? Needs the schema: afterwards. */
 enum kt_status custom_check_initials(struct kt_ctx *ctx, const struct registry *registry);
+/** custom_service.c: methods, schedules, events and numberings. */
+enum kt_status custom_check_services(struct kt_ctx *ctx, const struct registry *registry);
+void custom_add_services(const struct registry *registry, struct kt_plugin *module);
+bool custom_is_numbered(const struct script_declared *declared, const char *entity);
+/** Gives the field its other `sequence`, when it has one. */
+void custom_number(const struct script_declared *declared, const char *entity,
+                   struct kt_field *field);
+/** KT_INVALID that names the place. */
+enum kt_status custom_refuse(struct kt_ctx *ctx, const struct script_place *place, const char *why);
+/** Of any module, enabled or not; NULL when there is none. */
+const struct kt_entity *custom_find_entity(const struct registry *registry, const char *name);
 /** An entity with the fields that were added to it. */
 enum kt_status custom_check_merged(struct kt_ctx *ctx, const struct registry *registry,
                                    const struct kt_entity *entity);

@@ -7,7 +7,7 @@
 
 #define PREFIX "x_"
 
-static enum kt_status refuse(struct kt_ctx *ctx, const struct script_place *place, const char *why)
+enum kt_status custom_refuse(struct kt_ctx *ctx, const struct script_place *place, const char *why)
 {
     enum kt_status status = kt_fail(ctx, KT_INVALID, NULL, "rule file %s:%d: %s",
                                     "规则文件有误 %s:%d: %s", place->file, place->line, why);
@@ -34,6 +34,12 @@ static const struct kt_entity *find_entity(const struct registry *registry, cons
     return NULL;
 }
 
+const struct kt_entity *custom_find_entity(const struct registry *registry, const char *name)
+{
+    const struct kt_plugin *module;
+    return find_entity(registry, name, &module);
+}
+
 static const struct kt_field *find_field(struct kt_fields fields, const char *name)
 {
     for (size_t i = 0; i < fields.count; i++)
@@ -48,12 +54,13 @@ static enum kt_status check_choices(struct kt_ctx *ctx, const struct script_plac
     for (size_t i = 0; i < field->choices.count; i++) {
         const char *name = field->choices.at[i].name;
         if (!name || strlen(name) > KT_LIMIT_NAME)
-            return refuse(ctx, place,
-                          kt_format(ctx, "%s.%s: choice %zu needs a name of at most %u bytes",
-                                    owner, field->name, i + 1, KT_LIMIT_NAME));
+            return custom_refuse(ctx, place,
+                                 kt_format(ctx,
+                                           "%s.%s: choice %zu needs a name of at most %u bytes",
+                                           owner, field->name, i + 1, KT_LIMIT_NAME));
         for (size_t j = 0; j < i; j++)
             if (strcmp(field->choices.at[j].name, name) == 0)
-                return refuse(
+                return custom_refuse(
                     ctx, place,
                     kt_format(ctx, "%s.%s: choice %s is given twice", owner, field->name, name));
     }
@@ -68,13 +75,13 @@ static enum kt_status check_field(struct kt_ctx *ctx, const struct registry *reg
     const struct kt_plugin *module;
     KT_TRY(check_choices(ctx, place, owner, field));
     if (field->to && !find_entity(registry, field->to, &module))
-        return refuse(ctx, place,
-                      kt_format(ctx, "%s.%s refers to %s, which no module declares", owner,
-                                field->name, field->to));
+        return custom_refuse(ctx, place,
+                             kt_format(ctx, "%s.%s refers to %s, which no module declares", owner,
+                                       field->name, field->to));
     if (field->lines.count > KT_LIMIT_CUSTOM_FIELDS)
-        return refuse(ctx, place,
-                      kt_format(ctx, "%s.%s: more than %u fields", owner, field->name,
-                                KT_LIMIT_CUSTOM_FIELDS));
+        return custom_refuse(ctx, place,
+                             kt_format(ctx, "%s.%s: more than %u fields", owner, field->name,
+                                       KT_LIMIT_CUSTOM_FIELDS));
     const char *inner = kt_format(ctx, "%s.%s", owner, field->name);
     for (size_t i = 0; i < field->lines.count; i++)
         KT_TRY(check_field(ctx, registry, place, entity, &field->lines.at[i], inner));
@@ -90,24 +97,24 @@ static enum kt_status check_added(struct kt_ctx *ctx, const struct registry *reg
                                      : kt_format(ctx, "%s", field->entity);
     const struct kt_entity *entity = find_entity(registry, field->entity, &module);
     if (!entity)
-        return refuse(
+        return custom_refuse(
             ctx, place,
             kt_format(ctx, "field %s: no module declares %s", field->decl.name, field->entity));
     const struct kt_field *lines = field->lines ? find_field(entity->fields, field->lines) : NULL;
     if (field->lines && (!lines || lines->type != KT_LINES))
-        return refuse(ctx, place,
-                      kt_format(ctx, "field %s: %s has no lines called %s", field->decl.name,
-                                field->entity, field->lines));
+        return custom_refuse(ctx, place,
+                             kt_format(ctx, "field %s: %s has no lines called %s", field->decl.name,
+                                       field->entity, field->lines));
     if (!starts_with(field->decl.name, PREFIX))
-        return refuse(ctx, place,
-                      kt_format(ctx,
-                                "%s.%s: a field added to an entity begins with " PREFIX
-                                ", so that the module's own never have its name",
-                                owner, field->decl.name));
+        return custom_refuse(ctx, place,
+                             kt_format(ctx,
+                                       "%s.%s: a field added to an entity begins with " PREFIX
+                                       ", so that the module's own never have its name",
+                                       owner, field->decl.name));
     if (field->decl.type == KT_STATE)
-        return refuse(ctx, place,
-                      kt_format(ctx, "%s.%s: states belong to the entity's own module", owner,
-                                field->decl.name));
+        return custom_refuse(ctx, place,
+                             kt_format(ctx, "%s.%s: states belong to the entity's own module",
+                                       owner, field->decl.name));
     return check_field(ctx, registry, place, entity, &field->decl, owner);
 }
 
@@ -123,15 +130,16 @@ static enum kt_status check_added_together(struct kt_ctx *ctx,
             continue;
         beside++;
         if (strcmp(other->decl.name, field->decl.name) == 0)
-            return refuse(ctx, &field->place,
-                          kt_format(ctx, "%s.%s is declared already, at %s:%d", field->entity,
-                                    field->decl.name, other->place.file, other->place.line));
+            return custom_refuse(ctx, &field->place,
+                                 kt_format(ctx, "%s.%s is declared already, at %s:%d",
+                                           field->entity, field->decl.name, other->place.file,
+                                           other->place.line));
     }
     if (beside < KT_LIMIT_CUSTOM_FIELDS)
         return KT_OK;
-    return refuse(ctx, &field->place,
-                  kt_format(ctx, "%s gets more than %u custom fields", field->entity,
-                            KT_LIMIT_CUSTOM_FIELDS));
+    return custom_refuse(ctx, &field->place,
+                         kt_format(ctx, "%s gets more than %u custom fields", field->entity,
+                                   KT_LIMIT_CUSTOM_FIELDS));
 }
 
 static bool has_path(const struct kt_entity *entity, const char *path)
@@ -151,28 +159,28 @@ static enum kt_status check_shape(struct kt_ctx *ctx, const struct script_place 
                                   const struct kt_entity *entity)
 {
     if (entity->title && !find_field(entity->fields, entity->title))
-        return refuse(
+        return custom_refuse(
             ctx, place,
             kt_format(ctx, "%s: its title %s is no field of it", entity->name, entity->title));
     if (entity->fields.count > KT_LIMIT_CUSTOM_FIELDS)
-        return refuse(
+        return custom_refuse(
             ctx, place,
             kt_format(ctx, "%s: more than %u fields", entity->name, KT_LIMIT_CUSTOM_FIELDS));
     for (size_t i = 0; i < entity->states.count; i++)
         if (!entity->states.at[i].name)
-            return refuse(ctx, place,
-                          kt_format(ctx, "%s: state %zu needs a name", entity->name, i + 1));
+            return custom_refuse(ctx, place,
+                                 kt_format(ctx, "%s: state %zu needs a name", entity->name, i + 1));
     for (size_t i = 0; i < entity->indexes.count; i++) {
         const struct kt_index *index = &entity->indexes.at[i];
         if (index->fields.count < 2 || index->fields.count > KT_GROUP_FIELDS)
-            return refuse(
+            return custom_refuse(
                 ctx, place,
                 kt_format(ctx, "%s: an index has 2 to %d fields", entity->name, KT_GROUP_FIELDS));
         for (size_t f = 0; f < index->fields.count; f++)
             if (!has_path(entity, index->fields.at[f]))
-                return refuse(ctx, place,
-                              kt_format(ctx, "%s: an index over %s, no field of it", entity->name,
-                                        index->fields.at[f]));
+                return custom_refuse(ctx, place,
+                                     kt_format(ctx, "%s: an index over %s, no field of it",
+                                               entity->name, index->fields.at[f]));
     }
     return KT_OK;
 }
@@ -185,14 +193,14 @@ static enum kt_status check_entity(struct kt_ctx *ctx, const struct registry *re
     char why[512];
     for (size_t i = 0; i < at; i++)
         if (strcmp(declared->entities[i].decl.name, entity->name) == 0)
-            return refuse(ctx, place,
-                          kt_format(ctx, "%s is declared already, at %s:%d", entity->name,
-                                    declared->entities[i].place.file,
-                                    declared->entities[i].place.line));
+            return custom_refuse(ctx, place,
+                                 kt_format(ctx, "%s is declared already, at %s:%d", entity->name,
+                                           declared->entities[i].place.file,
+                                           declared->entities[i].place.line));
     if (entity->fields.count == 0)
-        return refuse(ctx, place, kt_format(ctx, "%s has no fields", entity->name));
+        return custom_refuse(ctx, place, kt_format(ctx, "%s has no fields", entity->name));
     if (plugin_check_entity(&custom_module, entity, why, sizeof(why)) != KT_OK)
-        return refuse(ctx, place, why);
+        return custom_refuse(ctx, place, why);
     for (size_t i = 0; i < entity->fields.count; i++)
         KT_TRY(check_field(ctx, registry, place, entity, &entity->fields.at[i], entity->name));
     return check_shape(ctx, place, entity);
@@ -206,18 +214,18 @@ static enum kt_status check_names(struct kt_ctx *ctx, const struct registry *reg
         const struct kt_total *decl = &declared->totals[i].decl;
         const struct script_place *place = &declared->totals[i].place;
         if (!starts_with(decl->name, "custom.") || strlen(decl->name) > KT_LIMIT_NAME)
-            return refuse(ctx, place,
-                          kt_format(ctx, "total %s must be named custom.something", decl->name));
+            return custom_refuse(
+                ctx, place, kt_format(ctx, "total %s must be named custom.something", decl->name));
         if (!find_entity(registry, decl->entity, &module))
-            return refuse(
+            return custom_refuse(
                 ctx, place,
                 kt_format(ctx, "total %s: no module declares %s", decl->name, decl->entity));
         for (size_t j = 0; j < i; j++)
             if (strcmp(declared->totals[j].decl.name, decl->name) == 0)
-                return refuse(ctx, place,
-                              kt_format(ctx, "total %s is declared already, at %s:%d", decl->name,
-                                        declared->totals[j].place.file,
-                                        declared->totals[j].place.line));
+                return custom_refuse(ctx, place,
+                                     kt_format(ctx, "total %s is declared already, at %s:%d",
+                                               decl->name, declared->totals[j].place.file,
+                                               declared->totals[j].place.line));
     }
     for (size_t i = 0; i < declared->role_count; i++) {
         const struct kt_role *decl = &declared->roles[i].decl;
@@ -225,7 +233,7 @@ static enum kt_status check_names(struct kt_ctx *ctx, const struct registry *reg
         for (size_t j = 0; j < i; j++)
             taken = taken || strcmp(declared->roles[j].decl.name, decl->name) == 0;
         if (taken || !starts_with(decl->name, "custom.") || strlen(decl->name) > KT_LIMIT_NAME)
-            return refuse(
+            return custom_refuse(
                 ctx, &declared->roles[i].place,
                 kt_format(ctx, "role %s must be named custom.something, once", decl->name));
     }
@@ -241,7 +249,8 @@ enum kt_status custom_check(struct kt_ctx *ctx, const struct registry *registry)
         KT_TRY(check_added(ctx, registry, &declared->fields[i]));
         KT_TRY(check_added_together(ctx, declared, i));
     }
-    return check_names(ctx, registry);
+    KT_TRY(check_names(ctx, registry));
+    return custom_check_services(ctx, registry);
 }
 
 /* --- What the checks of plugins and the schema find --- */
@@ -278,7 +287,7 @@ enum kt_status custom_check_merged(struct kt_ctx *ctx, const struct registry *re
     if (plugin_check_fields(entity, why, sizeof(why)) == KT_OK)
         return KT_OK;
     const struct script_place *place = custom_place_of(ctx, registry, why);
-    return place ? refuse(ctx, place, why)
+    return place ? custom_refuse(ctx, place, why)
                  : kt_fail(ctx, KT_INVALID, NULL, "%s", "声明有误：%s", why);
 }
 
@@ -322,7 +331,7 @@ static enum kt_status check_initial(struct kt_ctx *ctx, const struct script_plac
         return KT_OK;
     const char *why = ctx->error.message;
     context_forgive(ctx);
-    return refuse(ctx, place, kt_format(ctx, "%s: initial: %s", inner, why));
+    return custom_refuse(ctx, place, kt_format(ctx, "%s: initial: %s", inner, why));
 }
 
 enum kt_status custom_check_initials(struct kt_ctx *ctx, const struct registry *registry)

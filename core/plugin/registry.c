@@ -35,6 +35,11 @@ static enum kt_status announce(struct kt_ctx *ctx, const struct kt_event *event)
     return bus_announce(ctx, &ctx->registry->handlers, event);
 }
 
+static enum kt_status handlers_of_rules(struct kt_ctx *ctx, const struct kt_event *event)
+{
+    return script_run_event(ctx->registry->rules, ctx, event);
+}
+
 static bool may(const struct kt_ctx *ctx, const char *permission)
 {
     return access_may(ctx, &ctx->registry->access, permission);
@@ -52,12 +57,57 @@ static bool topic_declared(const struct kt_ctx *ctx, const char *topic)
     return false;
 }
 
+/* What record changes announce: "sales.order.created", "sales.order.confirmed". */
+static bool is_record_topic(const struct schema *schema, const char *topic)
+{
+    static const char *const general[] = {"created", "updated", "deleted", "archived", "restored"};
+    const char *last = strrchr(topic, '.');
+    const struct schema_entity *entity =
+        last ? schema_entity(schema, topic, (size_t)(last - topic)) : NULL;
+    if (!entity)
+        return false;
+    for (size_t i = 0; i < KT_COUNT(general); i++)
+        if (strcmp(last + 1, general[i]) == 0)
+            return true;
+    for (size_t i = 0; i < entity->decl->transitions.count; i++)
+        if (strcmp(last + 1, entity->decl->transitions.at[i].event) == 0)
+            return true;
+    return false;
+}
+
+static bool topic_known(const struct kt_ctx *ctx, const char *topic)
+{
+    const struct registry *registry = ctx->registry;
+    for (size_t m = 0; m < registry->catalog->count; m++) {
+        const struct kt_plugin *plugin = registry->modules[m].plugin;
+        for (size_t i = 0; i < plugin->events.count; i++)
+            if (strcmp(plugin->events.at[i].name, topic) == 0)
+                return true;
+    }
+    return is_record_topic(registry->schema, topic);
+}
+
+static bool role_known(const struct kt_ctx *ctx, const char *role)
+{
+    const struct registry *registry = ctx->registry;
+    for (size_t m = 0; m < registry->catalog->count; m++) {
+        const struct kt_plugin *plugin = registry->modules[m].plugin;
+        for (size_t i = 0; i < plugin->roles.count; i++)
+            if (strcmp(plugin->roles.at[i].name, role) == 0)
+                return true;
+    }
+    return false;
+}
+
 static const struct context_host host = {.rules_before = rules_before,
                                          .rules_after = rules_after,
                                          .announce = announce,
                                          .has_role = access_has_role,
                                          .may = may,
-                                         .topic_declared = topic_declared};
+                                         .topic_declared = topic_declared,
+                                         .topic_known = topic_known,
+                                         .role_known = role_known,
+                                         .call = registry_call};
 
 void registry_use(struct kt_ctx *ctx, const struct registry *registry)
 {
@@ -124,7 +174,7 @@ static void fill_methods(struct registry *registry)
             registry->methods[registry->method_count++] = (struct registry_method){
                 .name = decl->name,
                 .permission = decl->permission ? decl->permission : decl->name,
-                .kind = REGISTRY_PLAIN,
+                .kind = decl->run ? REGISTRY_PLAIN : REGISTRY_SCRIPT,
                 .writes = decl->flags & KT_WRITE,
                 .decl = decl,
                 .label = decl->label};
@@ -166,16 +216,44 @@ bool kt_module_enabled(const struct kt_ctx *ctx, const char *module)
     return registry_module_enabled(ctx->registry, module);
 }
 
+/* --- Jobs --- */
+
+static void fill_jobs(struct registry *registry)
+{
+    const struct script_declared *declared = registry->declared;
+    size_t count = declared->schedule_count;
+    for (size_t m = 0; m < registry->catalog->count; m++)
+        count += registry->modules[m].plugin->jobs.count;
+    registry->jobs = must(calloc(count + 1, sizeof(*registry->jobs)));
+    for (size_t m = 0; m < registry->catalog->count; m++) {
+        const struct kt_jobs *jobs = &registry->modules[m].plugin->jobs;
+        for (size_t i = 0; registry->modules[m].enabled && i < jobs->count; i++)
+            registry->jobs[registry->job_count++] =
+                (struct job){.name = jobs->at[i].name,
+                             .every_seconds = jobs->at[i].every_seconds,
+                             .decl = &jobs->at[i]};
+    }
+    for (size_t i = 0; i < declared->schedule_count; i++) {
+        const struct script_schedule *schedule = &declared->schedules[i];
+        registry->jobs[registry->job_count++] =
+            (struct job){.name = schedule->name,
+                         .every_seconds = schedule->every_seconds,
+                         .daily_minute = schedule->daily_minute};
+    }
+}
+
 /* --- Life --- */
 
 static void registry_free(struct registry *registry)
 {
     script_set_free(registry->rules);
+    rules_lender_free(registry->lender);
     bus_table_free(&registry->handlers);
     access_table_free(&registry->access);
     schema_free(registry->schema);
     script_declared_free(registry->declared);
     free(registry->methods);
+    free(registry->jobs);
     free(registry->modules);
     plugin_catalog_release(registry->catalog);
     free(registry);
@@ -240,14 +318,18 @@ static enum kt_status build_parts(struct kt_ctx *ctx, struct registry *registry,
     KT_TRY(custom_apply(ctx, registry));
     KT_TRY(build_schema_for_currency(ctx, registry));
     bus_table_build(&registry->handlers, registry->modules, count);
+    registry->handlers.rules = handlers_of_rules;
     access_table_build(&registry->access, registry->modules, count);
     fill_methods(registry);
+    fill_jobs(registry);
     registry_use(ctx, registry);
     KT_TRY(custom_check_initials(ctx, registry));
     KT_TRY(record_custom_refresh(ctx, registry->schema));
     KT_TRY(record_refresh(ctx, upgrade.migrates));
-    if (files->count)
+    if (files->count) {
         KT_TRY(script_set_build(ctx, files->at, files->count, &registry->rules));
+        registry->lender = rules_lender_new(files);
+    }
     KT_TRY(upgrade_run(ctx, &upgrade, reports));
     if (upgrade.migrates)
         KT_TRY(record_refresh(ctx, false));

@@ -9,21 +9,32 @@
 
 #include "access/access.h"
 #include "bus/bus.h"
+#include "job/job.h"
 #include "kontor/limits.h"
 #include "plugin/catalog.h"
 #include "script/declared.h"
 
-enum registry_kind { REGISTRY_PLAIN, REGISTRY_TRANSITION };
+enum registry_kind {
+    REGISTRY_PLAIN,
+    REGISTRY_TRANSITION,
+    REGISTRY_SCRIPT, /**< A method{} of a rule file. */
+};
 
 struct registry_method {
     const char *name;
     const char *permission; /**< "" when the method checks for itself. */
     enum registry_kind kind;
     bool writes;
-    const struct kt_method *decl;           /**< REGISTRY_PLAIN. */
+    const struct kt_method *decl;           /**< But for REGISTRY_TRANSITION. */
     const struct schema_entity *entity;     /**< REGISTRY_TRANSITION. */
     const struct kt_transition *transition; /**< First row of that verb. */
     struct kt_label label;
+};
+
+/** The files in force: pushed ones, and the defaults of enabled modules. */
+struct registry_files {
+    struct script_file at[KT_LIMIT_RULE_FILES];
+    size_t count;
 };
 
 struct registry {
@@ -37,7 +48,10 @@ struct registry {
     struct access_table access;
     struct registry_method *methods; /**< Sorted by name. */
     size_t method_count;
-    struct script_set *rules; /**< Used by the writer only. */
+    struct script_set *rules;    /**< Used by the writer only. */
+    struct rules_lender *lender; /**< Of rules for those who read. */
+    struct job *jobs;
+    size_t job_count;
 };
 
 /** Build from what the transaction of `ctx` holds, and bring the data of older plugins up to date:
@@ -58,6 +72,25 @@ const struct registry_method *registry_method(const struct registry *registry, c
                                               size_t length);
 bool registry_module_enabled(const struct registry *registry, const char *name);
 
+/** --- call.c: a method, once who asks is settled --- */
+/** All its parameters, but for those that every request may have. */
+struct kt_fields registry_params(struct kt_ctx *ctx, const struct registry_method *method);
+/** With checked parameters; answers into ctx->reply. */
+enum kt_status registry_run(struct kt_ctx *ctx, const struct registry_method *method,
+                            const msgpack_object *params);
+/** For rules: look it up, check the right and the parameters, run it, and read its answer. Methods
+ *  about the server itself are refused (KT_INVALID). */
+enum kt_status registry_call(struct kt_ctx *ctx, const char *name, const msgpack_object *params,
+                             const msgpack_object **answer);
+
+/** --- lender.c: compiled rules for readers, who have no writer's --- */
+struct rules_lender *rules_lender_new(const struct registry_files *files);
+void rules_lender_free(struct rules_lender *lender); /**< NULL is fine. */
+/** One set for each reader at a time, built when there are not enough, to be given back. */
+enum kt_status rules_lender_take(struct rules_lender *lender, struct kt_ctx *ctx,
+                                 struct script_set **out);
+void rules_lender_give_back(struct rules_lender *lender, struct script_set *set);
+
 /** Change a module's state in the data, and build the registry that follows. The errors name what
  * is required or what still needs it. First enabling runs `install`. state.c, as the next four */
 enum kt_status registry_enable(struct kt_ctx *ctx, const char *module, struct kt_list *reports,
@@ -74,11 +107,6 @@ enum kt_status registry_reply_module(struct kt_ctx *ctx, const char *module);
 enum kt_status registry_rules_push(struct kt_ctx *ctx, const msgpack_object *files, bool replace,
                                    struct registry **out);
 enum kt_status registry_rules_remove(struct kt_ctx *ctx, const char *file, struct registry **out);
-/** The files in force: pushed ones, and the defaults of enabled modules. */
-struct registry_files {
-    struct script_file at[KT_LIMIT_RULE_FILES];
-    size_t count;
-};
 enum kt_status registry_rules_collect(struct kt_ctx *ctx, const struct registry *registry,
                                       struct registry_files *out);
 enum kt_status registry_reply_rules(struct kt_ctx *ctx);

@@ -135,8 +135,8 @@ static enum kt_status keep(struct kt_ctx *ctx, void *argument, uint64_t id,
     return context_check_memory(ctx);
 }
 
-enum kt_status kt_record_search(struct kt_ctx *ctx, const struct kt_query *query,
-                                const msgpack_object ***out, size_t *out_count)
+enum kt_status record_search(struct kt_ctx *ctx, const struct kt_query *query, bool for_client,
+                             const msgpack_object ***out, size_t *out_count)
 {
     const struct schema_entity *entity;
     struct record_query *compiled;
@@ -154,7 +154,8 @@ enum kt_status kt_record_search(struct kt_ctx *ctx, const struct kt_query *query
     const struct record_question asked = {.entity = entity,
                                           .where = &where->object,
                                           .order = query->order ? &order : NULL,
-                                          .limit = query->limit ? query->limit : KT_QUERY_MAX + 1};
+                                          .limit = query->limit ? query->limit : KT_QUERY_MAX + 1,
+                                          .for_client = for_client};
     enum kt_status status = record_query_compile(ctx, &asked, &compiled);
     if (status == KT_OK)
         status = record_query_run(ctx, compiled, keep, &found, NULL);
@@ -162,6 +163,12 @@ enum kt_status kt_record_search(struct kt_ctx *ctx, const struct kt_query *query
     *out = found.at;
     *out_count = found.count;
     return KT_OK;
+}
+
+enum kt_status kt_record_search(struct kt_ctx *ctx, const struct kt_query *query,
+                                const msgpack_object ***out, size_t *out_count)
+{
+    return record_search(ctx, query, false, out, out_count);
 }
 
 enum kt_status kt_emit(struct kt_ctx *ctx, const char *topic, const char *entity, uint64_t id,

@@ -59,6 +59,7 @@ void context_reset(struct kt_ctx *ctx)
     ctx->as_of = 0;
     record_past_free(ctx);
     ctx->journal = NULL;
+    ctx->acting = NULL;
 }
 
 enum kt_status context_check_memory(struct kt_ctx *ctx)

@@ -57,6 +57,13 @@ struct context_host {
     bool (*has_role)(const struct kt_ctx *ctx, const char *role);
     bool (*may)(const struct kt_ctx *ctx, const char *permission);
     bool (*topic_declared)(const struct kt_ctx *ctx, const char *topic);
+    /** Of any module that is there, enabled or not. A topic may be that of a record's change. */
+    bool (*topic_known)(const struct kt_ctx *ctx, const char *topic);
+    bool (*role_known)(const struct kt_ctx *ctx, const char *role);
+    /** A method that clients call, in the same transaction and with the present rights. `answer`
+     *  lies in the arena. */
+    enum kt_status (*call)(struct kt_ctx *ctx, const char *method, const msgpack_object *params,
+                           const msgpack_object **answer);
 };
 
 /** What whoever runs the server may set; as usual after context_init. */
@@ -67,6 +74,7 @@ struct context_limits {
 };
 
 struct registry;
+struct script_set;
 struct context_journal;
 struct record_past;
 struct record_deletion;
@@ -80,6 +88,7 @@ struct kt_ctx {
     bool writable;
     const struct schema *schema;
     const struct registry *registry; /**< For the layers above record/. */
+    struct script_set *borrowed;     /**< By a reader whose rules run; else NULL. */
     const struct context_host *host;
     struct context_error error;
 
@@ -89,6 +98,8 @@ struct kt_ctx {
     const char *user_name;
     const struct kt_names *roles; /**< The user's role names. */
     bool is_server;               /**< The server itself: every permission. */
+    /** Roles whose rights count at present instead of the user's (a rule's `as`); NULL: his own. */
+    const struct kt_names *acting;
 
     /** Reads answer as the data stood right after the event of this number; 0: as it stands. */
     uint64_t as_of;

@@ -19,7 +19,7 @@ static enum kt_status refuse_field(struct kt_ctx *ctx, const struct schema_entit
     if (decl->type == KT_STATE)
         return kt_fail(ctx, KT_INVALID, path, "%s changes only by transitions",
                        "%s 只能通过状态转换更改", path);
-    if (schema_field_is_readonly(decl))
+    if (schema_field_is_readonly(decl) && !(by == RECORD_BY_RULE && (decl->flags & KT_CUSTOM)))
         return kt_fail(ctx, KT_INVALID, path, "%s is read-only", "%s 为只读", path);
     if ((decl->flags & KT_IMMUTABLE) && !creating)
         return kt_fail(ctx, KT_INVALID, path, "%s cannot be changed after creation",
@@ -177,6 +177,21 @@ msgpack_object record_initial_value(struct kt_ctx *ctx, const struct schema_fiel
     }
 }
 
+/* Numbers may show what the other fields hold. */
+static enum kt_status number(struct kt_ctx *ctx, const struct schema_entity *entity,
+                             struct kt_map *record)
+{
+    for (size_t i = 0; i < entity->field_count; i++) {
+        const struct kt_field *decl = entity->fields[i].decl;
+        msgpack_object text;
+        if (!decl->sequence || kt_has(&record->object, decl->name))
+            continue;
+        KT_TRY(record_next_number(ctx, entity, decl, &record->object, &text));
+        kt_map_set(record, decl->name, text);
+    }
+    return KT_OK;
+}
+
 enum kt_status record_input_defaults(struct kt_ctx *ctx, const struct schema_entity *entity,
                                      struct kt_map *record)
 {
@@ -188,14 +203,10 @@ enum kt_status record_input_defaults(struct kt_ctx *ctx, const struct schema_ent
             kt_map_set_text(record, name, entity->decl->states.at[0].name);
         else if (field->decl->initial && !kt_has(&record->object, name))
             kt_map_set(record, name, record_initial_value(ctx, field));
-        if (field->decl->sequence && !kt_has(&record->object, name)) {
-            msgpack_object number;
-            KT_TRY(record_next_number(ctx, entity, field->decl, &number));
-            kt_map_set(record, name, number);
-        }
         if (field->decl->type == KT_LINES)
             record_lines_default(ctx, field, record);
     }
+    KT_TRY(number(ctx, entity, record));
     return record_fit(ctx, entity, NULL, record);
 }
 

@@ -13,6 +13,7 @@ enum record_by {
     RECORD_BY_CLIENT, /**< KT_READONLY, KT_IMMUTABLE, KT_LOCKED, KT_BY_SERVER bind. */
     RECORD_BY_SERVER, /**< Modules' own code. */
     RECORD_BY_IMPORT, /**< A client's import: may also set sequence fields. */
+    RECORD_BY_RULE,   /**< As a client, but for custom fields that are read-only: those it fills. */
 };
 
 /** The enabled entity of that name or KT_NOT_FOUND with an error naming it. */
@@ -76,6 +77,11 @@ enum kt_status record_check_value(struct kt_ctx *ctx, const struct schema_field 
 enum kt_status record_check_params(struct kt_ctx *ctx, struct kt_fields fields,
                                    const msgpack_object *params, struct kt_names extra,
                                    const msgpack_object **out);
+
+/** As kt_record_search, `for_client` with the present rights: only along references to entities
+ * that may be read, not by what is masked, without what is archived. api.c */
+enum kt_status record_search(struct kt_ctx *ctx, const struct kt_query *query, bool for_client,
+                             const msgpack_object ***out, size_t *out_count);
 
 /** Number of the newest event in the transaction; 0 when there is none. moment.c */
 enum kt_status record_last_event(struct kt_ctx *ctx, uint64_t *out);

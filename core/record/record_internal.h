@@ -205,7 +205,8 @@ enum kt_status record_total_shown(struct kt_ctx *ctx, const struct schema_total 
 
 /** sequence.c: "SO{year}-{5}" -> "SO2026-00042". */
 enum kt_status record_next_number(struct kt_ctx *ctx, const struct schema_entity *entity,
-                                  const struct kt_field *field, msgpack_object *out);
+                                  const struct kt_field *field, const msgpack_object *record,
+                                  msgpack_object *out);
 
 /** history.c: one row for each change, under the version it led to and its stamp, the number of
  *  the event that follows it. Nothing for entities that keep no history. */

@@ -1,5 +1,5 @@
-/* kontor.*: what rules may ask and do. Everything goes through include/kontor, so that validation,
- * rules, events and history apply; the rules act for the server, not for the user.
+/* kontor.*: the records that rules may read and change. Each call goes the way of a client's, with
+ * the rights of whoever caused the rule or of the role it declares.
  *
  * A call that fails in the engine has filled ctx->error. It then stops the rule for good
  * (script_stop): a pcall around it does not turn a failed change into a success. */
@@ -9,10 +9,9 @@
 #include "record/context.h"
 #include "script/script_internal.h"
 
-static const char *const fixed_read = "a record that was read cannot be changed: use kontor.update";
+/* --- Who asks --- */
 
-/* The call that this belongs to; raises outside of one, and when nothing may run on. */
-static struct script_call *begin(lua_State *lua)
+struct script_call *script_begin_call(lua_State *lua)
 {
     struct script_call *call = script_call_of(script_of(lua));
     if (!call)
@@ -21,12 +20,47 @@ static struct script_call *begin(lua_State *lua)
     return call;
 }
 
-static void push_found(lua_State *lua, struct script_call *call, const char *name,
-                       const msgpack_object *value)
+void script_require(lua_State *lua, struct script_call *call, const char *permission)
 {
-    const struct schema_entity *entity = schema_entity(call->ctx->schema, name, strlen(name));
-    script_push_record(lua, script_record_fixed(call->ctx, entity->name, entity,
-                                                entity->decl->fields, value, fixed_read));
+    struct kt_ctx *ctx = call->ctx;
+    const char *who = ctx->acting ? ctx->acting->at[0] : kt_user_name(ctx);
+    if (ctx->host->may(ctx, permission))
+        return;
+    permission = kt_format(ctx, "%s", permission);
+    (void)kt_fail(
+        ctx, KT_DENIED, permission,
+        "rule %s runs with the rights of %s, who may not %s: declare as = a role that may",
+        "规则 %s 以 %s 的权限运行，无权 %s：请用 as 声明具有该权限的角色", call->rule->name,
+        kt_format(ctx, "%s", who), permission);
+    script_stop(lua);
+}
+
+/* The entity named at 1, when the present rights allow it. */
+static const struct schema_entity *check_entity(lua_State *lua, struct script_call *call,
+                                                const char *right)
+{
+    const struct schema_entity *entity;
+    size_t length;
+    const char *name = luaL_checklstring(lua, 1, &length);
+    script_check_call(lua, record_entity(call->ctx, name, length, &entity));
+    script_require(lua, call, lua_pushfstring(lua, "%s.%s", entity->name, right));
+    lua_pop(lua, 1);
+    return entity;
+}
+
+static const struct schema_entity *check_writes(lua_State *lua, struct script_call *call,
+                                                const char *right)
+{
+    if (!call->ctx->writable)
+        luaL_error(lua, "this method only reads: declare writes = true");
+    return check_entity(lua, call, right);
+}
+
+/* What is read is the caller's to see; what the failure names is not the rule's entity. */
+static void check_done(lua_State *lua, struct script_call *call, const struct schema_entity *entity,
+                       enum kt_status status)
+{
+    script_check_call(lua, record_failed(call->ctx, entity, status));
 }
 
 static uint64_t check_id(lua_State *lua, int index)
@@ -42,27 +76,32 @@ static uint64_t check_id(lua_State *lua, int index)
 
 static int get(lua_State *lua)
 {
-    struct script_call *call = begin(lua);
-    const char *entity = luaL_checkstring(lua, 1);
+    struct script_call *call = script_begin_call(lua);
+    const struct schema_entity *entity = check_entity(lua, call, "read");
     uint64_t id = check_id(lua, 2);
     const msgpack_object *found = NULL;
-    script_check_call(lua, kt_record_get(call->ctx, entity, id, &found));
-    push_found(lua, call, entity, found);
+    check_done(lua, call, entity, record_load(call->ctx, entity, id, &found));
+    script_push_read(lua, entity, found);
     return 1;
 }
 
 /* An empty value finds nothing: the field it came from was empty. */
 static int find(lua_State *lua)
 {
-    struct script_call *call = begin(lua);
-    const char *entity = luaL_checkstring(lua, 1);
-    const char *field = luaL_checkstring(lua, 2);
+    struct script_call *call = script_begin_call(lua);
+    const struct schema_entity *entity = check_entity(lua, call, "read");
+    size_t length;
+    const char *name = luaL_checklstring(lua, 2, &length);
+    const struct schema_field *field = schema_field(entity, name, length);
     const msgpack_object *found = NULL;
     luaL_argcheck(lua, lua_gettop(lua) >= 3, 3, "the value is missing");
-    script_check_call(
-        lua, kt_record_find(call->ctx, entity, field, script_take_value(lua, 3, false), &found));
+    if (field)
+        check_done(lua, call, entity, record_mask_refuse(call->ctx, entity, field, name));
+    check_done(
+        lua, call, entity,
+        kt_record_find(call->ctx, entity->name, name, script_take_value(lua, 3, false), &found));
     if (found && !lua_isnil(lua, 3))
-        push_found(lua, call, entity, found);
+        script_push_read(lua, entity, found);
     else
         lua_pushnil(lua);
     return 1;
@@ -123,26 +162,43 @@ static void take_search_options(lua_State *lua, struct kt_query *query)
 
 static int search(lua_State *lua)
 {
-    struct script_call *call = begin(lua);
-    struct kt_query query = {.entity = luaL_checkstring(lua, 1)};
+    struct script_call *call = script_begin_call(lua);
+    const struct schema_entity *entity = check_entity(lua, call, "read");
+    struct kt_query query = {.entity = entity->name};
     const msgpack_object **found = NULL;
     size_t count = 0;
     lua_settop(lua, 3);
     take_where(lua, call->ctx, &query);
     take_search_options(lua, &query);
-    script_check_call(lua, kt_record_search(call->ctx, &query, &found, &count));
+    script_check_call(lua, record_search(call->ctx, &query, true, &found, &count));
     lua_createtable(lua, (int)count, 0);
     for (size_t i = 0; i < count; i++) {
-        push_found(lua, call, query.entity, found[i]);
+        script_push_read(lua, entity, found[i]);
         lua_rawseti(lua, -2, (lua_Integer)i + 1);
     }
     script_charge(lua, (int64_t)count);
     return 1;
 }
 
+/* By the client's own method, which knows the quick ways. */
+static int count(lua_State *lua)
+{
+    struct script_call *call = script_begin_call(lua);
+    struct kt_map *params = kt_map_new(call->ctx);
+    const msgpack_object *answer;
+    check_entity(lua, call, "read");
+    kt_map_set(params, "entity", script_take_value(lua, 1, false));
+    if (!lua_isnoneornil(lua, 2))
+        kt_map_set(params, "where", script_take_value(lua, 2, false));
+    script_check_call(lua,
+                      call->ctx->host->call(call->ctx, "record.count", &params->object, &answer));
+    lua_pushinteger(lua, kt_get_int(answer, "count"));
+    return 1;
+}
+
 static int total(lua_State *lua)
 {
-    struct script_call *call = begin(lua);
+    struct script_call *call = script_begin_call(lua);
     struct kt_ctx *ctx = call->ctx;
     const char *name = luaL_checkstring(lua, 1);
     int by_count = lua_gettop(lua) - 1;
@@ -152,6 +208,7 @@ static int total(lua_State *lua)
     for (int i = 0; i < by_count; i++)
         by[i] = script_take_value(lua, i + 2, false);
     const struct schema_total *declared = schema_total(ctx->schema, name);
+    script_require(lua, call, lua_pushfstring(lua, "%s.read", name));
     if (declared && (size_t)by_count == declared->by_count)
         script_check_call(lua, kt_total_get(ctx, name, by, (size_t)by_count, &row));
     else
@@ -183,11 +240,11 @@ static struct kt_map *take_values(lua_State *lua, struct kt_ctx *ctx, int index)
 
 static int create(lua_State *lua)
 {
-    struct script_call *call = begin(lua);
-    const char *entity = luaL_checkstring(lua, 1);
+    struct script_call *call = script_begin_call(lua);
+    const struct schema_entity *entity = check_writes(lua, call, "create");
     uint64_t id = 0;
-    struct kt_map *values = take_values(lua, call->ctx, 2);
-    script_check_call(lua, kt_record_create(call->ctx, entity, values, &id));
+    const struct kt_map *values = take_values(lua, call->ctx, 2);
+    script_check_call(lua, record_create(call->ctx, entity, &values->object, RECORD_BY_RULE, &id));
     lua_pushinteger(lua, (lua_Integer)id);
     return 1;
 }
@@ -198,8 +255,8 @@ static void check_not_being_saved(lua_State *lua, const char *entity, uint64_t i
     const struct script_set *set = script_of(lua);
     for (unsigned i = 0; i < set->depth; i++) {
         const struct script_call *call = set->calls[i];
-        if (!call->after && call->step->old && kt_get_id(call->step->old, "id") == id &&
-            strcmp(call->step->entity->name, entity) == 0)
+        if (call->step && call->when == SCRIPT_BEFORE && call->step->old &&
+            kt_get_id(call->step->old, "id") == id && strcmp(call->step->entity->name, entity) == 0)
             luaL_error(lua, "%s %I is being saved: assign to the fields of the record instead",
                        entity, (LUAI_UACINT)id);
     }
@@ -207,178 +264,33 @@ static void check_not_being_saved(lua_State *lua, const char *entity, uint64_t i
 
 static int update(lua_State *lua)
 {
-    struct script_call *call = begin(lua);
-    const char *entity = luaL_checkstring(lua, 1);
+    struct script_call *call = script_begin_call(lua);
+    const struct schema_entity *entity = check_writes(lua, call, "update");
     uint64_t id = check_id(lua, 2);
-    check_not_being_saved(lua, entity, id);
-    struct kt_map *values = take_values(lua, call->ctx, 3);
-    script_check_call(lua, kt_record_update(call->ctx, entity, id, values));
+    check_not_being_saved(lua, entity->name, id);
+    const struct kt_map *values = take_values(lua, call->ctx, 3);
+    script_check_call(lua,
+                      record_update(call->ctx, entity, id, 0, &values->object, RECORD_BY_RULE));
     return 0;
 }
 
-/* --- The request --- */
-
-/* From the schema, the same for everyone: a module is enabled when its entities are. */
-static int enabled(lua_State *lua)
+static int delete (lua_State *lua)
 {
-    const struct schema *schema = begin(lua)->ctx->schema;
-    const char *module = luaL_checkstring(lua, 1);
-    bool found = false;
-    for (size_t i = 0; i < schema->entity_count && !found; i++)
-        found =
-            schema->entities[i].enabled && strcmp(schema->entities[i].plugin->name, module) == 0;
-    lua_pushboolean(lua, found);
-    return 1;
-}
-
-static int has_role(lua_State *lua)
-{
-    const struct script_call *call = begin(lua);
-    lua_pushboolean(lua, kt_user_has_role(call->ctx, luaL_checkstring(lua, 1)));
-    return 1;
-}
-
-static int user(lua_State *lua)
-{
-    lua_pushstring(lua, kt_user_name(begin(lua)->ctx));
-    return 1;
-}
-
-static int user_id(lua_State *lua)
-{
-    lua_pushinteger(lua, (lua_Integer)kt_user_id(begin(lua)->ctx));
-    return 1;
-}
-
-static int today(lua_State *lua)
-{
-    char text[KT_DATE_TEXT_SIZE];
-    lua_pushlstring(lua, text, kt_date_format(kt_today(begin(lua)->ctx), text));
-    return 1;
-}
-
-static int setting(lua_State *lua)
-{
-    struct script_call *call = begin(lua);
-    lua_settop(lua, 2);
-    const char *value = kt_setting(call->ctx, luaL_checkstring(lua, 1), NULL);
-    script_check_call(lua, KT_OK);
-    if (value)
-        lua_pushstring(lua, value);
-    return 1;
-}
-
-static int decimal(lua_State *lua)
-{
-    script_push_decimal(lua, script_check_decimal(lua, 1, true));
-    return 1;
-}
-
-/* --- Speaking --- */
-
-/* An optional text of the options at index 2, cleaned; NULL when absent. */
-static const char *text_option(lua_State *lua, struct kt_ctx *ctx, const char *name)
-{
-    if (!lua_istable(lua, 2) || lua_getfield(lua, 2, name) == LUA_TNIL)
-        return NULL;
-    size_t length;
-    if (lua_type(lua, -1) != LUA_TSTRING)
-        luaL_error(lua, "%s of kontor.deny is a text", name);
-    const char *text = lua_tolstring(lua, -1, &length);
-    return script_clean(ctx, text, length, SCRIPT_ERROR_BYTES);
-}
-
-static void check_deny_options(lua_State *lua)
-{
-    static const char *const known[] = {"field", "message_zh", "code", "details"};
-    if (lua_isnoneornil(lua, 2))
-        return;
-    luaL_checktype(lua, 2, LUA_TTABLE);
-    lua_pushnil(lua);
-    while (lua_next(lua, 2) != 0) {
-        const char *key = lua_type(lua, -2) == LUA_TSTRING ? lua_tostring(lua, -2) : "";
-        bool found = false;
-        for (size_t i = 0; i < KT_COUNT(known); i++)
-            found = found || strcmp(key, known[i]) == 0;
-        if (!found)
-            luaL_error(lua,
-                       "kontor.deny has no option '%s': it takes field, message_zh, code and "
-                       "details",
-                       key);
-        lua_pop(lua, 1);
-    }
-}
-
-static msgpack_object take_details(lua_State *lua, struct kt_ctx *ctx)
-{
-    const char *code = text_option(lua, ctx, "code");
-    msgpack_object details = kt_nil();
-    if (lua_istable(lua, 2) && lua_getfield(lua, 2, "details") != LUA_TNIL) {
-        luaL_argcheck(lua, lua_istable(lua, -1), 2, "details is a table");
-        details = script_take_value(lua, -1, true);
-    }
-    if (!code && details.type == MSGPACK_OBJECT_NIL)
-        return details;
-    struct kt_map *map = kt_map_copy(ctx, &details);
-    if (details.type == MSGPACK_OBJECT_ARRAY && details.via.array.size > 0)
-        kt_map_set(map, "list", details);
-    if (code)
-        kt_map_set_text(map, "code", code);
-    return map->object;
-}
-
-static int deny(lua_State *lua)
-{
-    struct script_call *call = begin(lua);
-    struct kt_ctx *ctx = call->ctx;
-    size_t length;
-    const char *text = luaL_checklstring(lua, 1, &length);
-    check_deny_options(lua);
-    const char *message = script_clean(ctx, text, length, SCRIPT_ERROR_BYTES);
-    const char *message_zh = text_option(lua, ctx, "message_zh");
-    const char *field = text_option(lua, ctx, "field");
-    msgpack_object details = take_details(lua, ctx);
-    if (!message_zh)
-        message_zh = kt_format(ctx, "规则拒绝：%s", message);
-    (void)kt_fail(ctx, KT_RULE_DENIED, field, "%s%.0s", "%.0s%s", message, message_zh);
-    if (ctx->error.status == KT_RULE_DENIED) {
-        ctx->error.rule = kt_format(ctx, "%s", call->rule->name);
-        context_error_details(ctx, details);
-    }
-    script_stop(lua);
-}
-
-/* Dear, so that a loop does not fill the disk. */
-int script_log(lua_State *lua)
-{
-    const struct script_set *set = script_of(lua);
-    const struct script_call *call = script_call_of(set);
-    luaL_Buffer line;
-    int count = lua_gettop(lua);
-    script_charge(lua, INT64_C(20) * SCRIPT_CALL_STEPS);
-    luaL_buffinit(lua, &line);
-    for (int i = 1; i <= count; i++) {
-        if (i > 1)
-            luaL_addchar(&line, ' ');
-        script_to_text(lua, i, NULL);
-        luaL_addvalue(&line);
-    }
-    luaL_pushresult(&line);
-    if (call)
-        kt_log(call->ctx, "rule %s: %s", call->rule->name, lua_tostring(lua, -1));
-    else if (set->building)
-        kt_log(set->building, "rule file %s: %s", set->file->name, lua_tostring(lua, -1));
+    struct script_call *call = script_begin_call(lua);
+    const struct schema_entity *entity = check_writes(lua, call, "delete");
+    uint64_t id = check_id(lua, 2);
+    check_not_being_saved(lua, entity->name, id);
+    script_check_call(lua, record_delete(call->ctx, entity, id, 0, RECORD_BY_RULE));
     return 0;
 }
 
 void script_open_api(lua_State *lua)
 {
-    static const luaL_Reg functions[] = {
-        {"get", get},         {"find", find},       {"search", search},   {"total", total},
-        {"create", create},   {"update", update},   {"enabled", enabled}, {"has_role", has_role},
-        {"user", user},       {"user_id", user_id}, {"today", today},     {"setting", setting},
-        {"decimal", decimal}, {"deny", deny},       {"log", script_log},  {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"get", get},       {"find", find},     {"search", search},
+                                         {"count", count},   {"total", total},   {"create", create},
+                                         {"update", update}, {"delete", delete}, {NULL, NULL}};
     luaL_newlib(lua, functions);
+    script_add_services(lua);
     lua_pushlightuserdata(lua, NULL);
     lua_setfield(lua, -2, "none");
     script_make_strict(lua, "kontor");

@@ -6,12 +6,6 @@
 #include "script/declared.h"
 #include "script/shape.h"
 
-#define SHAPE(word, type, table, from_text)                                                        \
-    {                                                                                              \
-        .what = (word), .slots = (table), .slot_count = KT_COUNT(table), .size = sizeof(type),     \
-        .bare = (from_text)                                                                        \
-    }
-
 /* --- What each declaration takes --- */
 
 static const struct slot choice_slots[] = {
@@ -49,7 +43,11 @@ static const struct shape choice_shape = SHAPE("choice", struct kt_choice, choic
         FLAG("nonnegative", KT_NONNEGATIVE), FLAG("immutable", KT_IMMUTABLE),                      \
         FLAG("multiline", KT_MULTILINE), FLAG("searchable", KT_SEARCHABLE),                        \
         FLAG("sensitive", KT_SENSITIVE), FLAG("set_null", KT_SET_NULL),                            \
-        FLAG("cascade", KT_CASCADE)
+        FLAG("cascade", KT_CASCADE), {.key = "default", .kind = SLOT_FUNCTION},                    \
+    {                                                                                              \
+        .key = "compute", .kind = SLOT_FUNCTION, .offset = offsetof(struct kt_field, flags),       \
+        .flag = KT_READONLY                                                                        \
+    }
 
 static const struct slot line_field_slots[] = {FIELD_SLOTS};
 static const struct shape line_field_shape =
@@ -61,7 +59,7 @@ static const struct shape line_field_shape =
     }
 static const struct slot field_slots[] = {FIELD_SLOTS,
                                           LINES_SLOT(offsetof(struct kt_field, lines))};
-static const struct shape field_shape = SHAPE("field", struct kt_field, field_slots, false);
+const struct shape shape_field = SHAPE("field", struct kt_field, field_slots, false);
 
 static const struct slot state_slots[] = {
     {.key = "name", .kind = SLOT_TEXT, .offset = offsetof(struct kt_state, name)},
@@ -86,7 +84,7 @@ static const struct slot transition_slots[] = {
     {.key = "params",
      .kind = SLOT_LIST,
      .offset = offsetof(struct kt_transition, params),
-     .of = &field_shape},
+     .of = &shape_field},
 };
 static const struct shape transition_shape =
     SHAPE("transition", struct kt_transition, transition_slots, false);
@@ -115,7 +113,7 @@ static const struct slot entity_slots[] = {
     {.key = "fields",
      .kind = SLOT_LIST,
      .offset = offsetof(struct kt_entity, fields),
-     .of = &field_shape},
+     .of = &shape_field},
     {.key = "states",
      .kind = SLOT_LIST,
      .offset = offsetof(struct kt_entity, states),
@@ -185,7 +183,7 @@ static const struct slot placed_slots[] = {
 };
 static const struct shape placed_shape = SHAPE("field", struct placed_field, placed_slots, false);
 
-/* --- Reading them --- */
+/* --- What all of them begin with --- */
 
 static const char *keep_text(struct script_declared *declared, const char *text)
 {
@@ -193,7 +191,7 @@ static const char *keep_text(struct script_declared *declared, const char *text)
     return memcpy(script_declared_memory(declared, size), text, size);
 }
 
-static struct script_place place_of_call(lua_State *lua)
+struct script_place declaration_place(lua_State *lua)
 {
     const struct script_set *set = script_of(lua);
     return (struct script_place){.file = keep_text(set->declared, set->file->name),
@@ -201,50 +199,109 @@ static struct script_place place_of_call(lua_State *lua)
                                  .line = script_line_of_call(lua)};
 }
 
-/* False in the second run. `where` names the declaration for errors. */
-static bool begin(lua_State *lua, const struct shape *shape, const char **where)
+static bool has_name(const struct shape *shape)
+{
+    return strcmp(shape->slots[0].key, "name") == 0;
+}
+
+bool declaration_begin(lua_State *lua, const struct shape *shape, const char **where)
 {
     const struct script_set *set = script_of(lua);
     if (!set->file)
         luaL_error(lua, "%s{} stands at the top of a rule file, not inside a check", shape->what);
-    if (!set->declared)
-        return false;
     luaL_checktype(lua, 1, LUA_TTABLE);
     lua_settop(lua, 1);
+    if (!set->declared)
+        return false;
     lua_pushliteral(lua, "name");
-    if (lua_rawget(lua, 1) != LUA_TSTRING)
+    if (lua_rawget(lua, 1) != LUA_TSTRING && has_name(shape))
         luaL_error(lua, "%s{} needs a name", shape->what);
-    const char *name = lua_tostring(lua, -1);
+    const char *name = has_name(shape) ? lua_tostring(lua, -1) : "";
     lua_pushliteral(lua, "entity");
     const char *entity = lua_rawget(lua, 1) == LUA_TSTRING ? lua_tostring(lua, -1) : NULL;
-    *where = lua_pushfstring(lua, "%s %s%s%s", shape->what, name, entity ? " of " : "",
-                             entity ? entity : "");
+    *where = lua_pushfstring(lua, "%s%s%s%s%s", shape->what, *name ? " " : "", name,
+                             entity ? " of " : "", entity ? entity : "");
     return true;
 }
 
-/* Room for one more element; lists double, beginning with one. */
-static void *grow(lua_State *lua, void *items, size_t count, size_t size, size_t most)
+/* Lists double, beginning with one. */
+static void *grow(void *items, size_t count, size_t size)
 {
-    if (count == most)
-        luaL_error(lua, "there are more than %d declarations of this kind", (int)most);
     if ((count & (count - 1)) != 0)
         return items;
     return script_must(realloc(items, size * (count ? count * 2 : 1)));
 }
+
+void *declaration_grow(lua_State *lua, void *items, size_t count, size_t size)
+{
+    if (count == KT_LIMIT_CUSTOM_ENTITIES)
+        luaL_error(lua, "there are more than %d declarations of this kind",
+                   (int)KT_LIMIT_CUSTOM_ENTITIES);
+    return grow(items, count, size);
+}
+
+static void *grow_fields(lua_State *lua, struct script_declared *declared)
+{
+    const size_t most = (size_t)KT_LIMIT_CUSTOM_FIELDS * KT_LIMIT_CUSTOM_ENTITIES;
+    if (declared->field_count == most)
+        luaL_error(lua, "there are more than %d custom fields", (int)most);
+    return grow(declared->fields, declared->field_count, sizeof(*declared->fields));
+}
+
+/* --- Their functions: the second run --- */
+
+static const char *get_text(lua_State *lua, int index, const char *key)
+{
+    return lua_getfield(lua, index, key) == LUA_TSTRING ? lua_tostring(lua, -1) : NULL;
+}
+
+static void keep_field(lua_State *lua)
+{
+    const char *entity = get_text(lua, 1, "entity"), *lines = get_text(lua, 1, "lines");
+    script_keep_field(lua, 1, entity, lines);
+}
+
+/* Of the list at the top, which it takes away. */
+static void keep_list(lua_State *lua, const char *entity, const char *lines)
+{
+    int list = lua_gettop(lua);
+    lua_Integer count = lua_istable(lua, list) ? (lua_Integer)lua_rawlen(lua, list) : 0;
+    luaL_checkstack(lua, 10, "fields");
+    for (lua_Integer i = 1; i <= count; i++) {
+        lua_rawgeti(lua, list, i);
+        int field = lua_gettop(lua);
+        script_keep_field(lua, field, entity, lines);
+        const char *name = get_text(lua, field, "name");
+        if (!lines && lua_getfield(lua, field, "lines") == LUA_TTABLE)
+            keep_list(lua, entity, name);
+        lua_settop(lua, list);
+    }
+    lua_settop(lua, list - 1);
+}
+
+static void keep_entity_fields(lua_State *lua)
+{
+    const char *entity = get_text(lua, 1, "name");
+    lua_getfield(lua, 1, "fields");
+    keep_list(lua, entity, NULL);
+}
+
+/* --- Reading them --- */
 
 static int declare_field(lua_State *lua)
 {
     struct script_declared *declared = script_of(lua)->declared;
     struct placed_field field = {0};
     const char *where;
-    if (!begin(lua, &placed_shape, &where))
+    if (!declaration_begin(lua, &placed_shape, &where)) {
+        keep_field(lua);
         return 0;
+    }
     shape_read(lua, 1, &placed_shape, &field, where);
     if (!field.entity)
         luaL_error(lua, "%s needs an entity such as entity = \"sales.order\"", where);
-    struct script_place place = place_of_call(lua);
-    declared->fields = grow(lua, declared->fields, declared->field_count, sizeof(*declared->fields),
-                            (size_t)KT_LIMIT_CUSTOM_FIELDS * KT_LIMIT_CUSTOM_ENTITIES);
+    struct script_place place = declaration_place(lua);
+    declared->fields = grow_fields(lua, declared);
     declared->fields[declared->field_count++] = (struct script_field){
         .entity = field.entity, .lines = field.lines, .decl = field.decl, .place = place};
     return 0;
@@ -270,14 +327,16 @@ static int declare_entity(lua_State *lua)
     struct script_declared *declared = script_of(lua)->declared;
     struct kt_entity entity = {0};
     const char *where;
-    if (!begin(lua, &entity_shape, &where))
+    if (!declaration_begin(lua, &entity_shape, &where)) {
+        keep_entity_fields(lua);
         return 0;
+    }
     shape_read(lua, 1, &entity_shape, &entity, where);
     if (entity.states.count)
         add_state_field(declared, &entity);
-    struct script_place place = place_of_call(lua);
-    declared->entities = grow(lua, declared->entities, declared->entity_count,
-                              sizeof(*declared->entities), KT_LIMIT_CUSTOM_ENTITIES);
+    struct script_place place = declaration_place(lua);
+    declared->entities = declaration_grow(lua, declared->entities, declared->entity_count,
+                                          sizeof(*declared->entities));
     declared->entities[declared->entity_count++] =
         (struct script_entity){.decl = entity, .place = place};
     return 0;
@@ -288,7 +347,7 @@ static int declare_total(lua_State *lua)
     struct script_declared *declared = script_of(lua)->declared;
     struct plain_total plain = {0};
     const char *where;
-    if (!begin(lua, &total_shape, &where))
+    if (!declaration_begin(lua, &total_shape, &where))
         return 0;
     shape_read(lua, 1, &total_shape, &plain, where);
     if (!plain.entity || plain.by.count == 0 || plain.by.count > KT_GROUP_FIELDS ||
@@ -308,9 +367,9 @@ static int declare_total(lua_State *lua)
     }
     struct kt_leg *leg = script_declared_memory(declared, sizeof(*leg));
     *leg = (struct kt_leg){.by = plain.by, .measures = measures};
-    struct script_place place = place_of_call(lua);
-    declared->totals = grow(lua, declared->totals, declared->total_count, sizeof(*declared->totals),
-                            KT_LIMIT_CUSTOM_ENTITIES);
+    struct script_place place = declaration_place(lua);
+    declared->totals =
+        declaration_grow(lua, declared->totals, declared->total_count, sizeof(*declared->totals));
     declared->totals[declared->total_count++] =
         (struct script_total){.decl = {.name = plain.name,
                                        .entity = plain.entity,
@@ -329,23 +388,25 @@ static int declare_role(lua_State *lua)
     struct script_declared *declared = script_of(lua)->declared;
     struct kt_role role = {0};
     const char *where;
-    if (!begin(lua, &role_shape, &where))
+    if (!declaration_begin(lua, &role_shape, &where))
         return 0;
     shape_read(lua, 1, &role_shape, &role, where);
     if (role.grants.count == 0)
         luaL_error(lua, "%s needs grants such as grants = {\"custom.vehicle.*\"}", where);
-    struct script_place place = place_of_call(lua);
-    declared->roles = grow(lua, declared->roles, declared->role_count, sizeof(*declared->roles),
-                           KT_LIMIT_CUSTOM_ENTITIES);
+    struct script_place place = declaration_place(lua);
+    declared->roles =
+        declaration_grow(lua, declared->roles, declared->role_count, sizeof(*declared->roles));
     declared->roles[declared->role_count++] = (struct script_role){.decl = role, .place = place};
     return 0;
 }
 
-void script_add_declarations(lua_State *lua)
+void script_add_model_declarations(lua_State *lua)
 {
-    static const luaL_Reg functions[] = {{"rule", script_declare},   {"field", declare_field},
-                                         {"entity", declare_entity}, {"total", declare_total},
-                                         {"role", declare_role},     {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"field", declare_field},
+                                         {"entity", declare_entity},
+                                         {"total", declare_total},
+                                         {"role", declare_role},
+                                         {NULL, NULL}};
     luaL_setfuncs(lua, functions, 0);
 }
 
@@ -373,5 +434,9 @@ void script_declared_free(struct script_declared *declared)
     free(declared->entities);
     free(declared->totals);
     free(declared->roles);
+    free(declared->methods);
+    free(declared->schedules);
+    free(declared->topics);
+    free(declared->numberings);
     free(declared);
 }

@@ -30,6 +30,27 @@ struct script_role {
     struct script_place place;
 };
 
+/** `run` is the rule's: a kt_method without one. */
+struct script_method {
+    struct kt_method decl;
+    struct script_place place;
+};
+struct script_schedule {
+    const char *name;
+    unsigned every_seconds; /**< 0: daily. */
+    int daily_minute;       /**< Of the day, UTC; -1: every so often. */
+    struct script_place place;
+};
+struct script_topic {
+    struct kt_topic decl;
+    struct script_place place;
+};
+/** Another `sequence` for a field that has one. */
+struct script_numbering {
+    const char *entity, *field, *pattern;
+    struct script_place place;
+};
+
 struct script_declared {
     msgpack_zone *memory;
     struct script_field *fields;
@@ -40,6 +61,14 @@ struct script_declared {
     size_t total_count;
     struct script_role *roles;
     size_t role_count;
+    struct script_method *methods;
+    size_t method_count;
+    struct script_schedule *schedules;
+    size_t schedule_count;
+    struct script_topic *topics;
+    size_t topic_count;
+    struct script_numbering *numberings;
+    size_t numbering_count;
 };
 
 /** Run each file once for its declarations alone: its rules are left for script_set_build, which

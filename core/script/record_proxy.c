@@ -12,7 +12,6 @@
 
 #define RECORD "record"
 #define LINES  "lines"
-#define STEP   "step"
 
 /* The lines of one field after a rule wrote to them. */
 struct line_edit {
@@ -28,9 +27,10 @@ struct script_record {
     struct kt_fields fields;
     const msgpack_object *value; /* Read-only ones. */
     struct kt_map *map;          /* Editable ones. */
-    bool *changed;
+    struct script_call *call;    /* Of editable ones: is told of changes. */
     struct line_edit *edits;
     const char *fixed;
+    bool masked; /* Its sensitive fields cannot be looked at. */
 };
 
 struct record_proxy {
@@ -53,14 +53,14 @@ struct script_record *script_record_fixed(struct kt_ctx *ctx, const char *name,
 }
 
 struct script_record *script_record_open(struct kt_ctx *ctx, const struct schema_entity *entity,
-                                         struct kt_map *map, bool *changed)
+                                         struct kt_map *map, struct script_call *call)
 {
     struct script_record *record = kt_alloc(ctx, sizeof(*record));
     *record = (struct script_record){.name = entity->name,
                                      .entity = entity,
                                      .fields = entity->decl->fields,
                                      .map = map,
-                                     .changed = changed};
+                                     .call = call};
     return record;
 }
 
@@ -82,6 +82,25 @@ void script_push_record(lua_State *lua, struct script_record *record)
     push_proxy(lua, RECORD, record, NULL, 0);
 }
 
+void script_push_read(lua_State *lua, const struct schema_entity *entity,
+                      const msgpack_object *value)
+{
+    struct kt_ctx *ctx = script_call_of(script_of(lua))->ctx;
+    struct script_record *record =
+        script_record_fixed(ctx, entity->name, entity, entity->decl->fields, value,
+                            "a record that was read cannot be changed: use kontor.update");
+    record->masked = record_masks(ctx, entity);
+    script_push_record(lua, record);
+}
+
+void script_push_line(lua_State *lua, struct script_record *record, const char *lines,
+                      lua_Integer number)
+{
+    for (size_t i = 0; i < record->fields.count; i++)
+        if (strcmp(record->fields.at[i].name, lines) == 0)
+            push_proxy(lua, RECORD, record, &record->fields.at[i], (uint32_t)(number - 1));
+}
+
 static const struct record_proxy *check(lua_State *lua, const char *kind)
 {
     const struct record_proxy *proxy = luaL_checkudata(lua, 1, kind);
@@ -99,6 +118,12 @@ static const msgpack_object *map_of(const struct record_proxy *proxy)
 {
     const msgpack_object *map = whole(proxy->record);
     return proxy->field ? kt_at(map, proxy->field->name, proxy->line) : map;
+}
+
+bool script_record_has(lua_State *lua, int index, const char *field)
+{
+    const struct record_proxy *proxy = luaL_checkudata(lua, index, RECORD);
+    return kt_has(map_of(proxy), field);
 }
 
 static struct kt_fields fields_of(const struct record_proxy *proxy)
@@ -164,9 +189,17 @@ static void push_computed(lua_State *lua, const struct record_proxy *proxy,
     script_push_field(lua, field, &value);
 }
 
+static bool is_hidden(const struct record_proxy *proxy, const struct kt_field *field)
+{
+    return proxy->record->masked && (field->flags & KT_SENSITIVE);
+}
+
 static void push_member(lua_State *lua, const struct record_proxy *proxy,
                         const struct kt_field *field)
 {
+    if (is_hidden(proxy, field))
+        script_require(lua, script_call_of(script_of(lua)),
+                       lua_pushfstring(lua, "%s.sensitive", proxy->record->name));
     if (field->flags & KT_ON_READ) {
         push_computed(lua, proxy, field);
         return;
@@ -200,8 +233,9 @@ static int next_field(lua_State *lua)
     struct kt_fields fields = fields_of(proxy);
     const msgpack_object *map = map_of(proxy);
     lua_Integer at = lua_tointeger(lua, lua_upvalueindex(1));
-    while (at < (lua_Integer)fields.count && !kt_has(map, fields.at[at].name) &&
-           !(fields.at[at].flags & KT_ON_READ))
+    while (at < (lua_Integer)fields.count &&
+           (is_hidden(proxy, &fields.at[at]) ||
+            (!kt_has(map, fields.at[at].name) && !(fields.at[at].flags & KT_ON_READ))))
         at++;
     if (at >= (lua_Integer)fields.count)
         return 0;
@@ -307,7 +341,8 @@ static int write_field(lua_State *lua)
     if (there ? kt_equal(there, &value) : value.type == MSGPACK_OBJECT_NIL)
         return 0;
     write_member(ctx, proxy, field->name, value);
-    *proxy->record->changed = true;
+    proxy->record->call->changed = true;
+    proxy->record->call->stale = true;
     script_check_arena(lua);
     return 0;
 }
@@ -367,70 +402,6 @@ static int iterate_lines(lua_State *lua)
     return 3;
 }
 
-/* --- The step --- */
-
-void script_push_step(lua_State *lua)
-{
-    push_proxy(lua, STEP, NULL, NULL, 0);
-}
-
-static void push_old(lua_State *lua, const struct script_call *call)
-{
-    const struct schema_entity *entity = call->step->entity;
-    if (!call->step->old) {
-        lua_pushnil(lua);
-        return;
-    }
-    script_push_record(lua, script_record_fixed(call->ctx, entity->name, entity,
-                                                entity->decl->fields, call->step->old,
-                                                "step.old shows what was: it cannot be changed"));
-}
-
-/* Rows that share a verb share its parameters: those of the first row that has some. */
-static void push_params(lua_State *lua, const struct script_call *call)
-{
-    const struct record_step *step = call->step;
-    const struct kt_transitions *transitions = &step->entity->decl->transitions;
-    struct kt_fields fields = {0};
-    if (!step->params || step->params->type != MSGPACK_OBJECT_MAP) {
-        lua_pushnil(lua);
-        return;
-    }
-    for (size_t i = 0; i < transitions->count && fields.count == 0; i++)
-        if (strcmp(transitions->at[i].verb, step->verb) == 0)
-            fields = transitions->at[i].params;
-    script_push_record(
-        lua, script_record_fixed(
-                 call->ctx, kt_format(call->ctx, "%s.%s(params)", step->entity->name, step->verb),
-                 NULL, fields, step->params, "step.params cannot be changed"));
-}
-
-static int read_step(lua_State *lua)
-{
-    static const char *const moments[] = {"create",  "update",  "delete",
-                                          "archive", "restore", "transition"};
-    const struct record_proxy *proxy = check(lua, STEP);
-    const struct script_call *call = script_of(lua)->calls[proxy->depth];
-    const char *name = lua_type(lua, 2) == LUA_TSTRING ? lua_tostring(lua, 2) : "";
-    if (strcmp(name, "moment") == 0)
-        lua_pushstring(lua, moments[call->step->moment]);
-    else if (strcmp(name, "verb") == 0)
-        lua_pushstring(lua, call->step->verb);
-    else if (strcmp(name, "old") == 0)
-        push_old(lua, call);
-    else if (strcmp(name, "params") == 0)
-        push_params(lua, call);
-    else
-        luaL_error(lua, "step has moment, verb, old and params, no '%s'", name);
-    script_check_arena(lua);
-    return 1;
-}
-
-static int refuse_step(lua_State *lua)
-{
-    return luaL_error(lua, "step cannot be changed");
-}
-
 static void open_kind(lua_State *lua, const char *kind, const luaL_Reg *functions)
 {
     luaL_newmetatable(lua, kind);
@@ -452,9 +423,6 @@ void script_open_record(lua_State *lua)
                                      {"__len", count_lines},
                                      {"__pairs", iterate_lines},
                                      {NULL, NULL}};
-    static const luaL_Reg step[] = {
-        {"__index", read_step}, {"__newindex", refuse_step}, {NULL, NULL}};
     open_kind(lua, RECORD, record);
     open_kind(lua, LINES, lines);
-    open_kind(lua, STEP, step);
 }

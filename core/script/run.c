@@ -7,77 +7,203 @@
 
 /* --- Which rules --- */
 
-static int compare(const struct script_bind *bind, const struct record_step *step, bool after)
+struct place {
+    const char *subject;
+    enum script_when when;
+    enum record_moment moment;
+    const char *verb;
+};
+
+static int compare(const struct script_bind *bind, const struct place *place)
 {
-    int order = strcmp(bind->entity, step->entity->name);
+    int order = strcmp(bind->subject, place->subject);
     if (order == 0)
-        order = (int)bind->after - (int)after;
+        order = (int)bind->when - (int)place->when;
     if (order == 0)
-        order = (int)bind->moment - (int)step->moment;
-    if (order == 0 && step->moment == RECORD_TRANSITION)
-        order = strcmp(bind->verb, step->verb);
+        order = (int)bind->moment - (int)place->moment;
+    if (order == 0 && bind->verb && place->verb)
+        order = strcmp(bind->verb, place->verb);
     return order;
 }
 
-static const struct script_bind *find(const struct script_set *set, const struct record_step *step,
-                                      bool after, size_t *count)
+static bool find(const struct script_set *set, const struct place *place, struct script_call *call)
 {
     size_t low = 0, high = set->bind_count;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (compare(&set->binds[middle], step, after) < 0)
+        if (compare(&set->binds[middle], place) < 0)
             low = middle + 1;
         else
             high = middle;
     }
-    *count = 0;
-    while (low + *count < set->bind_count && compare(&set->binds[low + *count], step, after) == 0)
-        ++*count;
-    return &set->binds[low];
+    size_t end = low;
+    while (end < set->bind_count && compare(&set->binds[end], place) == 0)
+        end++;
+    call->binds = &set->binds[low];
+    call->bind_count = end - low;
+    return call->bind_count > 0;
 }
 
-/* --- Inside Lua --- */
-
-static void note_begin(struct script_call *call)
+static bool find_step(const struct script_set *set, const struct record_step *step,
+                      struct script_call *call)
 {
-    const struct record_step *step = call->step;
-    const struct journal_rule rule = {
-        .rule = call->rule->name,
-        .file = call->rule->file,
-        .entity = step->entity->name,
-        .moment =
-            kt_format(call->ctx, "%s_%s", call->after ? "after" : "before", record_step_word(step)),
-        .id = call->id};
-    journal_rule_begin(call->ctx, &call->turn, &rule, call->record ? &call->record->object : NULL);
+    struct place place = {.subject = step->entity->name,
+                          .when = call->when,
+                          .moment = step->moment,
+                          .verb = step->moment == RECORD_TRANSITION ? step->verb : NULL};
+    return find(set, &place, call);
 }
 
-static void note_passed(struct script_call *call)
+/* --- A rule's turn --- */
+
+static const char *moment_of(const struct script_call *call)
 {
-    journal_rule_passed(call->ctx, &call->turn, call->step->entity,
-                        call->record ? &call->record->object : NULL);
+    if (call->step)
+        return kt_format(call->ctx, "%s_%s", call->when == SCRIPT_AFTER ? "after" : "before",
+                         record_step_word(call->step));
+    if (call->event)
+        return kt_format(call->ctx, "on %s", call->event->topic);
+    return call->params ? "method" : "schedule";
 }
 
-static int run_rules(lua_State *lua)
+static const char *entity_of(const struct script_call *call)
+{
+    if (call->step)
+        return call->step->entity->name;
+    return call->event && call->event->entity ? call->event->entity : "";
+}
+
+static void begin_turn(struct script_call *call, const struct script_rule *rule)
+{
+    struct script_set *set = call->set;
+    set->ran++;
+    call->rule = rule;
+    call->acting = (struct kt_names){(const char *const *)&rule->as, 1};
+    call->ctx->acting = rule->as ? &call->acting : call->caller;
+    if (!call->ctx->journal)
+        return;
+    const struct journal_rule noted = {.rule = rule->name,
+                                       .file = rule->file,
+                                       .entity = entity_of(call),
+                                       .moment = moment_of(call),
+                                       .id = call->id};
+    journal_rule_begin(call->ctx, &call->turn, &noted, call->record ? &call->record->object : NULL);
+}
+
+static void end_turn(struct script_call *call)
+{
+    if (call->ctx->journal)
+        journal_rule_passed(call->ctx, &call->turn, call->step ? call->step->entity : NULL,
+                            call->record ? &call->record->object : NULL);
+}
+
+/* The function of the rule and its arguments are at the top. */
+static void run_turn(lua_State *lua, struct script_call *call, const struct script_rule *rule,
+                     int arguments, int results)
+{
+    begin_turn(call, rule);
+    lua_call(lua, arguments, results);
+    script_check_running(lua);
+    end_turn(call);
+}
+
+/* --- Inside Lua: records --- */
+
+/* What a default or computed field gets; the record, or its line, is at `record`. */
+static void fill_field(lua_State *lua, struct script_call *call, const struct script_rule *rule,
+                       int target, int record)
+{
+    if (rule->kind == SCRIPT_DEFAULT && script_record_has(lua, target, rule->field))
+        return;
+    lua_rawgeti(lua, LUA_REGISTRYINDEX, rule->run);
+    lua_pushvalue(lua, target);
+    lua_pushvalue(lua, record);
+    run_turn(lua, call, rule, 2, 1);
+    lua_setfield(lua, target, rule->field);
+}
+
+static void fill(lua_State *lua, struct script_call *call, const struct script_rule *rule)
+{
+    if (!rule->lines) {
+        fill_field(lua, call, rule, 2, 2);
+        return;
+    }
+    size_t count = kt_count(&call->record->object, rule->lines);
+    for (size_t i = 1; i <= count; i++) {
+        script_push_line(lua, call->subject, rule->lines, (lua_Integer)i);
+        fill_field(lua, call, rule, lua_gettop(lua), 2);
+        lua_pop(lua, 1);
+    }
+}
+
+static void compute_again(lua_State *lua, struct script_call *call)
+{
+    const struct script_set *set = call->set;
+    for (size_t i = 0; call->stale && i < call->bind_count; i++)
+        if (set->rules[call->binds[i].rule].kind == SCRIPT_COMPUTE)
+            fill(lua, call, &set->rules[call->binds[i].rule]);
+    call->stale = false;
+}
+
+/* At 2 the record, at 3 the step. */
+static int run_step(lua_State *lua)
 {
     struct script_call *call = lua_touserdata(lua, 1);
-    struct script_set *set = script_of(lua);
+    const struct script_set *set = call->set;
     script_push_record(lua, call->subject);
     script_push_step(lua);
     for (size_t i = 0; i < call->bind_count; i++) {
-        set->ran++;
-        call->rule = &set->rules[call->binds[i].rule];
-        lua_rawgeti(lua, LUA_REGISTRYINDEX, call->rule->check);
+        const struct script_rule *rule = &set->rules[call->binds[i].rule];
+        if (rule->kind < SCRIPT_RULE) {
+            fill(lua, call, rule);
+            call->stale = false;
+            continue;
+        }
+        compute_again(lua, call);
+        lua_rawgeti(lua, LUA_REGISTRYINDEX, rule->run);
         lua_pushvalue(lua, 2);
         lua_pushvalue(lua, 3);
-        if (call->ctx->journal)
-            note_begin(call);
-        lua_call(lua, 2, 0);
-        script_check_running(lua);
-        if (call->ctx->journal)
-            note_passed(call);
+        run_turn(lua, call, rule, 2, 0);
+    }
+    compute_again(lua, call);
+    return 0;
+}
+
+/* --- Inside Lua: the others --- */
+
+static int run_event(lua_State *lua)
+{
+    struct script_call *call = lua_touserdata(lua, 1);
+    const struct script_set *set = call->set;
+    script_push_event(lua);
+    for (size_t i = 0; i < call->bind_count; i++) {
+        const struct script_rule *rule = &set->rules[call->binds[i].rule];
+        lua_rawgeti(lua, LUA_REGISTRYINDEX, rule->run);
+        lua_pushvalue(lua, 2);
+        run_turn(lua, call, rule, 1, 0);
     }
     return 0;
 }
+
+static int run_method(lua_State *lua)
+{
+    struct script_call *call = lua_touserdata(lua, 1);
+    lua_rawgeti(lua, LUA_REGISTRYINDEX, call->rule->run);
+    script_push_record(lua, call->subject);
+    run_turn(lua, call, call->rule, 1, 1);
+    call->answer = script_take_value(lua, -1, true);
+    return 0;
+}
+
+static int run_schedule(lua_State *lua)
+{
+    struct script_call *call = lua_touserdata(lua, 1);
+    lua_rawgeti(lua, LUA_REGISTRYINDEX, call->rule->run);
+    run_turn(lua, call, call->rule, 0, 0);
+    return 0;
+}
+
+/* --- Errors --- */
 
 /* Does the text begin with "FILE.lua:LINE:"? */
 static bool is_placed(const char *text)
@@ -163,14 +289,17 @@ static void leave(struct script_set *set)
     script_hook_adjust(set);
 }
 
-static enum kt_status run(struct script_set *set, struct script_call *call)
+static enum kt_status run(struct script_set *set, struct script_call *call, lua_CFunction body)
 {
     lua_State *lua = set->lua;
     struct kt_ctx *ctx = call->ctx;
     /* Whoever came here with an error went on another way. */
     if (ctx->error.status != KT_OK)
         context_forgive(ctx);
-    call->rule = &set->rules[call->binds[0].rule];
+    call->set = set;
+    call->caller = ctx->acting;
+    if (!call->rule)
+        call->rule = &set->rules[call->binds[0].rule];
     if (set->depth == SCRIPT_DEPTH || !lua_checkstack(lua, 8))
         return kt_fail(ctx, KT_TOO_LARGE, NULL, "rule %s is part of saves within saves without end",
                        "规则 %s 引发无休止的连锁保存", call->rule->name);
@@ -179,10 +308,11 @@ static enum kt_status run(struct script_set *set, struct script_call *call)
     int top = lua_gettop(lua);
     enter(set, call);
     lua_pushcfunction(lua, explain);
-    lua_pushcfunction(lua, run_rules);
+    lua_pushcfunction(lua, body);
     lua_pushlightuserdata(lua, call);
     int failed = lua_pcall(lua, 1, 0, top + 1);
     enum kt_status status = failed ? fault(set, call, failed) : KT_OK;
+    ctx->acting = call->caller;
     if (ctx->journal) {
         if (status == KT_RULE_DENIED && strcmp(ctx->error.rule, call->rule->name) == 0)
             journal_rule_denied(ctx, &call->turn);
@@ -199,24 +329,25 @@ static const char *const fixed_before_delete = "a record that is deleted cannot 
 static const char *const fixed_after =
     "a rule that runs after the change cannot edit the record: use a before rule";
 
+static struct script_record *fixed_subject(struct kt_ctx *ctx, const struct record_step *step,
+                                           const msgpack_object *record, const char *why)
+{
+    return script_record_fixed(ctx, step->entity->name, step->entity, step->entity->decl->fields,
+                               record, why);
+}
+
 enum kt_status script_run_before(struct script_set *set, struct kt_ctx *ctx,
                                  const struct record_step *step, struct kt_map *record,
                                  bool *changed)
 {
-    struct script_call call = {.ctx = ctx, .step = step, .id = kt_get_id(step->old, "id")};
-    if (!set)
+    struct script_call call = {
+        .ctx = ctx, .step = step, .when = SCRIPT_BEFORE, .id = kt_get_id(step->old, "id")};
+    if (!set || !find_step(set, step, &call))
         return KT_OK;
-    call.binds = find(set, step, false, &call.bind_count);
     call.record = record;
-    if (call.bind_count == 0)
-        return KT_OK;
-    if (record)
-        call.subject = script_record_open(ctx, step->entity, record, &call.changed);
-    else
-        call.subject =
-            script_record_fixed(ctx, step->entity->name, step->entity, step->entity->decl->fields,
-                                step->old, fixed_before_delete);
-    enum kt_status status = run(set, &call);
+    call.subject = record ? script_record_open(ctx, step->entity, record, &call)
+                          : fixed_subject(ctx, step, step->old, fixed_before_delete);
+    enum kt_status status = run(set, &call, run_step);
     if (call.changed)
         *changed = true;
     return status;
@@ -226,13 +357,49 @@ enum kt_status script_run_after(struct script_set *set, struct kt_ctx *ctx,
                                 const struct record_step *step, const msgpack_object *record)
 {
     struct script_call call = {
-        .ctx = ctx, .step = step, .id = kt_get_id(record, "id"), .after = true};
-    if (!set)
+        .ctx = ctx, .step = step, .when = SCRIPT_AFTER, .id = kt_get_id(record, "id")};
+    if (!set || !find_step(set, step, &call))
         return KT_OK;
-    call.binds = find(set, step, true, &call.bind_count);
-    if (call.bind_count == 0)
+    call.subject = fixed_subject(ctx, step, record, fixed_after);
+    return run(set, &call, run_step);
+}
+
+enum kt_status script_run_event(struct script_set *set, struct kt_ctx *ctx,
+                                const struct kt_event *event)
+{
+    struct script_call call = {.ctx = ctx, .event = event, .id = event->id};
+    struct place place = {.subject = event->topic, .when = SCRIPT_ON_EVENT};
+    if (!set || !find(set, &place, &call))
         return KT_OK;
-    call.subject = script_record_fixed(ctx, step->entity->name, step->entity,
-                                       step->entity->decl->fields, record, fixed_after);
-    return run(set, &call);
+    return run(set, &call, run_event);
+}
+
+static enum kt_status find_named(struct script_set *set, struct kt_ctx *ctx, enum script_kind kind,
+                                 const char *name, struct script_call *call)
+{
+    for (size_t i = 0; set && i < set->rule_count; i++)
+        if (set->rules[i].kind == kind && strcmp(set->rules[i].name, name) == 0) {
+            call->rule = &set->rules[i];
+            return KT_OK;
+        }
+    return kt_fail(ctx, KT_INTERNAL, NULL, "no rule file has %s", "没有规则文件包含 %s", name);
+}
+
+enum kt_status script_run_method(struct script_set *set, struct kt_ctx *ctx, const char *name,
+                                 struct kt_fields fields, const msgpack_object *params)
+{
+    struct script_call call = {.ctx = ctx, .params = params};
+    KT_TRY(find_named(set, ctx, SCRIPT_METHOD, name, &call));
+    call.subject = script_record_fixed(ctx, kt_format(ctx, "%s(params)", name), NULL, fields,
+                                       params, "parameters cannot be changed");
+    KT_TRY(run(set, &call, run_method));
+    kt_reply(ctx, &call.answer);
+    return KT_OK;
+}
+
+enum kt_status script_run_schedule(struct script_set *set, struct kt_ctx *ctx, const char *name)
+{
+    struct script_call call = {.ctx = ctx};
+    KT_TRY(find_named(set, ctx, SCRIPT_SCHEDULE, name, &call));
+    return run(set, &call, run_schedule);
 }

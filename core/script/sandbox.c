@@ -221,7 +221,8 @@ static void add_base(lua_State *lua)
     luaL_requiref(lua, LUA_GNAME, luaopen_base, 0);
     pick(lua, kept, KT_COUNT(kept));
     luaL_setfuncs(lua, own, 0);
-    script_add_declarations(lua);
+    script_add_model_declarations(lua);
+    script_add_service_declarations(lua);
 }
 
 /* The strings' own metatable leads to the chosen functions, too. */

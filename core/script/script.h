@@ -35,6 +35,16 @@ enum kt_status script_run_before(struct script_set *set, struct kt_ctx *ctx,
                                  bool *changed);
 enum kt_status script_run_after(struct script_set *set, struct kt_ctx *ctx,
                                 const struct record_step *step, const msgpack_object *record);
+/** The handlers of the event's topic. Errors as above. */
+enum kt_status script_run_event(struct script_set *set, struct kt_ctx *ctx,
+                                const struct kt_event *event);
+/** A method{} of that name, which must be there; `params` were checked. Answers with kt_reply. */
+enum kt_status script_run_method(struct script_set *set, struct kt_ctx *ctx, const char *name,
+                                 struct kt_fields fields, const msgpack_object *params);
+/** A schedule{} of that name, which must be there. */
+enum kt_status script_run_schedule(struct script_set *set, struct kt_ctx *ctx, const char *name);
+/** From now on the same random numbers in each request: for tests. */
+void script_set_fix_random(struct script_set *set);
 /** Each rule as {name, on, file, source} added to `list`. */
 void script_set_list(const struct script_set *set, struct kt_list *list);
 /** Call at the start of each request: gives the step budget anew. NULL is fine. */

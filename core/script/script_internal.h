@@ -31,41 +31,67 @@ int luaL_error(lua_State *lua, const char *format, ...) __attribute__((noreturn)
 #define SCRIPT_VALUE_DEPTH 16
 #define SCRIPT_ERROR_BYTES 1000u
 
-/** One rule{...}. Texts are the rule's own. */
-struct script_rule {
-    char *name;
-    char *on;
-    char *file;
-    char *source;
-    int line;
-    int priority;
-    int check; /**< Reference to the function in Lua's registry. */
+/** In the order in which they run at one moment: what a record begins with, what follows from it,
+ *  what the company wants of it. */
+enum script_kind {
+    SCRIPT_DEFAULT,
+    SCRIPT_COMPUTE,
+    SCRIPT_RULE,
+    SCRIPT_HANDLER,
+    SCRIPT_METHOD,
+    SCRIPT_SCHEDULE,
 };
 
-/** Where a rule hangs: sorted by everything from the top, then priority and name. */
+/** One rule{...}, handler{...}, method{...}, schedule{...}, or function of a field{...}. Texts are
+ *  its own. */
+struct script_rule {
+    enum script_kind kind;
+    char *name;
+    char *on; /**< "" for methods and schedules. */
+    char *file;
+    char *source;
+    char *as; /**< The role whose rights it has; NULL: its caller's. */
+    int line;
+    int priority;
+    unsigned disable_after;    /**< Failures in a row; 0: never. */
+    int run;                   /**< Reference to the function in Lua's registry. */
+    const char *field, *lines; /**< SCRIPT_DEFAULT, SCRIPT_COMPUTE: of the record or its lines. */
+};
+
+enum script_when { SCRIPT_BEFORE, SCRIPT_AFTER, SCRIPT_ON_EVENT };
+
+/** Where a rule hangs: sorted by everything from the top, then kind, priority and name. */
 struct script_bind {
-    const char *entity;
-    bool after;
-    enum record_moment moment;
-    const char *verb; /**< NULL but for transitions. */
+    const char *subject; /**< Entity or topic. */
+    enum script_when when;
+    enum record_moment moment; /**< Not for topics, as the verb. */
+    const char *verb;          /**< NULL but for transitions. */
     uint32_t rule;
 };
 
-/** One script_run_before/after under way. Lives on the C stack. */
+/** One entry into Lua under way. Lives on the C stack. */
 struct script_call {
     uint64_t serial; /**< Proxies remember it and are stale once it is over. */
+    struct script_set *set;
     struct kt_ctx *ctx;
+    const struct kt_names *caller; /**< Who acted before it; NULL: the user. */
+    struct kt_names acting;        /**< Who acts while `rule` runs, when it says so. */
+    /** What it is about: one of the three, or none for schedules. */
     const struct record_step *step;
-    uint64_t id; /**< Of the record; 0 before it is created. */
-    bool after;
+    const struct kt_event *event;
+    const msgpack_object *params;
+    enum script_when when; /**< With a step. */
+    uint64_t id;           /**< Of the record; 0 before it is created. */
     const struct script_bind *binds;
     size_t bind_count;
     const struct script_rule *rule; /**< Running now. */
     struct script_record *subject;
     const struct kt_map *record; /**< What the subject edits; NULL when it is fixed. */
+    msgpack_object answer;       /**< Of a method. */
     struct journal_turn turn;    /**< Of `rule`, while somebody keeps a journal. */
     bool failed;                 /**< ctx->error says why: nothing of this call may run on. */
-    bool changed;
+    bool changed;                /**< A rule assigned to the record, */
+    bool stale;                  /**< and what is computed from it is to be computed again. */
 };
 
 struct script_set {
@@ -83,6 +109,12 @@ struct script_set {
     unsigned depth;
     uint64_t last_serial;
 
+    struct {
+        uint64_t state;
+        bool seeded; /**< For this request. */
+        bool fixed;  /**< Always alike: in tests. */
+    } random;
+
     struct kt_ctx *building;          /**< While files are loaded. */
     struct script_declared *declared; /**< First run, for declarations; NULL when rules are kept. */
     const struct script_file *file;   /**< Being loaded. */
@@ -92,6 +124,9 @@ struct script_set {
     struct script_bind *binds;
     size_t bind_count;
     size_t bind_capacity;
+    char **topics; /**< Texts of those that handlers hang at. */
+    size_t topic_count;
+    size_t topic_capacity;
 };
 
 static inline struct script_set *script_of(lua_State *lua)
@@ -123,15 +158,23 @@ _Noreturn void script_stop(lua_State *lua);
  *  later. */
 void script_check_call(lua_State *lua, enum kt_status status);
 
-/** --- declare.c --- */
-/** rule{...}. */
-int script_declare(lua_State *lua);
+/** --- declare.c: what runs --- */
+int script_declare_rule(lua_State *lua);
+int script_declare_handler(lua_State *lua);
+/** The second run over method{} and schedule{}: keeps what runs. */
+void script_keep_method(lua_State *lua);
+void script_keep_schedule(lua_State *lua);
+/** The functions `default` and `compute` of the field{} at `index`, declared for the entity, or for
+ *  its `lines`. */
+void script_keep_field(lua_State *lua, int index, const char *entity, const char *lines);
 /** The line of the file where the running function was called. */
 int script_line_of_call(lua_State *lua);
 
-/** --- custom.c --- */
-/** rule, field, entity, total and role, into the table at the top. */
-void script_add_declarations(lua_State *lua);
+/** --- custom.c, service.c: what is declared besides --- */
+/** field, entity, total and role, into the table at the top. */
+void script_add_model_declarations(lua_State *lua);
+/** method, schedule, event and numbering. */
+void script_add_service_declarations(lua_State *lua);
 struct script_declared *script_declared_new(void);
 
 /** --- sandbox.c, library.c, search.c --- */
@@ -156,6 +199,33 @@ void script_open_api(lua_State *lua);
 /** kontor.log and print. */
 int script_log(lua_State *lua);
 
+/** --- service_api.c: what kontor offers besides records --- */
+void script_add_services(lua_State *lua);
+/** The call that this belongs to, paid for; raises outside of one, and when nothing may run on. */
+struct script_call *script_begin_call(lua_State *lua);
+/** Fails the request unless the present rights allow it. */
+void script_require(lua_State *lua, struct script_call *call, const char *permission);
+
+/** --- label.c: texts in both languages --- */
+void script_open_label(lua_State *lua);
+/** kontor.t(en, zh, ...) */
+int script_make_label(lua_State *lua);
+/** False, with both NULL, when there is none at the index. The texts live as long as it does. */
+bool script_is_label(lua_State *lua, int index, const char **en, const char **zh);
+
+/** --- date_proxy.c --- */
+void script_open_date(lua_State *lua);
+void script_push_date(lua_State *lua, kt_date date);
+void script_push_instant(lua_State *lua, kt_instant_us at);
+bool script_is_date(lua_State *lua, int index, kt_date *out);
+bool script_is_instant(lua_State *lua, int index, kt_instant_us *out);
+/** That, or a text that says it; raises for anything else. */
+kt_date script_check_date(lua_State *lua, int index);
+kt_instant_us script_check_instant(lua_State *lua, int index);
+/** kontor.date and kontor.instant. */
+int script_make_date(lua_State *lua);
+int script_make_instant(lua_State *lua);
+
 /** --- decimal_proxy.c --- */
 void script_open_decimal(lua_State *lua);
 /** Raises for the invalid value (too many digits). */
@@ -174,10 +244,22 @@ struct script_record *script_record_fixed(struct kt_ctx *ctx, const char *name,
                                           const char *fixed);
 /** One that rules may edit. */
 struct script_record *script_record_open(struct kt_ctx *ctx, const struct schema_entity *entity,
-                                         struct kt_map *map, bool *changed);
+                                         struct kt_map *map, struct script_call *call);
+/** A record that was read with the present rights: what they do not show is an error to look at. */
+void script_push_read(lua_State *lua, const struct schema_entity *entity,
+                      const msgpack_object *value);
 void script_push_record(lua_State *lua, struct script_record *record);
-/** step: moment, verb, old, params. */
+/** One of the lines of the field, from 1. */
+void script_push_line(lua_State *lua, struct script_record *record, const char *lines,
+                      lua_Integer number);
+/** Has the record, or the line, at `index` a value in this field? */
+bool script_record_has(lua_State *lua, int index, const char *field);
+
+/** --- step_proxy.c --- */
+void script_open_step(lua_State *lua);
+/** step: moment, verb, old, params; event: topic, entity, id, record, old, payload. */
 void script_push_step(lua_State *lua);
+void script_push_event(lua_State *lua);
 
 /** --- value_proxy.c: lists and maps without declared fields, read only --- */
 void script_open_value(lua_State *lua);

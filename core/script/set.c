@@ -20,8 +20,11 @@ static int on_panic(lua_State *lua)
 static int open_state(lua_State *lua)
 {
     script_open_decimal(lua);
+    script_open_date(lua);
+    script_open_label(lua);
     script_open_value(lua);
     script_open_record(lua);
+    script_open_step(lua);
     script_open_library(lua);
     lua_pop(lua, 1);
     return 0;
@@ -95,13 +98,18 @@ static int compare_binds(const void *left, const void *right, void *argument)
     const struct script_bind *a = left, *b = right;
     const struct script_set *set = argument;
     const struct script_rule *first = &set->rules[a->rule], *second = &set->rules[b->rule];
-    int order = strcmp(a->entity, b->entity);
+    int order = strcmp(a->subject, b->subject);
     if (order == 0)
-        order = (int)a->after - (int)b->after;
+        order = (int)a->when - (int)b->when;
     if (order == 0)
         order = (int)a->moment - (int)b->moment;
     if (order == 0)
         order = compare_text(a->verb, b->verb);
+    if (order == 0)
+        order = (int)first->kind - (int)second->kind;
+    /* One computed field may build on another that was declared before it. */
+    if (order == 0 && first->kind < SCRIPT_RULE)
+        return a->rule < b->rule ? -1 : 1;
     if (order == 0)
         order = (first->priority > second->priority) - (first->priority < second->priority);
     return order ? order : strcmp(first->name, second->name);
@@ -178,7 +186,11 @@ void script_set_free(struct script_set *set)
         free(set->rules[i].on);
         free(set->rules[i].file);
         free(set->rules[i].source);
+        free(set->rules[i].as);
     }
+    for (size_t i = 0; i < set->topic_count; i++)
+        free(set->topics[i]);
+    free(set->topics);
     free(set->rules);
     free(set->binds);
     free(set);
@@ -191,9 +203,18 @@ void script_set_rearm(struct script_set *set)
     if (!set)
         return;
     script_refill(set);
+    set->random.seeded = false;
     /* What one request dropped must not press on the next. */
     if (set->bytes_live > set->bytes_most / 2)
         lua_gc(set->lua, LUA_GCCOLLECT);
+}
+
+static const char *const kind_words[] = {"default", "compute", "rule",
+                                         "handler", "method",  "schedule"};
+
+void script_set_fix_random(struct script_set *set)
+{
+    set->random.fixed = true;
 }
 
 void script_set_list(const struct script_set *set, struct kt_list *list)
@@ -202,8 +223,13 @@ void script_set_list(const struct script_set *set, struct kt_list *list)
         const struct script_rule *rule = &set->rules[i];
         struct kt_map *row = kt_map_new(list->ctx);
         kt_map_set_text(row, "name", kt_format(list->ctx, "%s", rule->name));
+        kt_map_set_text(row, "kind", kind_words[rule->kind]);
         kt_map_set_text(row, "on", kt_format(list->ctx, "%s", rule->on));
+        kt_map_set_int(row, "priority", rule->priority);
+        if (rule->as)
+            kt_map_set_text(row, "as", kt_format(list->ctx, "%s", rule->as));
         kt_map_set_text(row, "file", kt_format(list->ctx, "%s", rule->file));
+        kt_map_set_int(row, "line", rule->line);
         kt_map_set_text(row, "source", kt_format(list->ctx, "%s", rule->source));
         kt_list_add(list, row->object);
     }

@@ -176,6 +176,14 @@ static void fill_slot(lua_State *lua, int index, const struct slot *slot, void *
     case SLOT_TYPE:
         *(enum kt_type *)at = take_type(lua, index, where);
         return;
+    case SLOT_FUNCTION:
+        if (lua_type(lua, index) != LUA_TFUNCTION)
+            luaL_error(lua, "%s: %s is a function", where, slot->key);
+        if (slot->flag)
+            *(unsigned *)at |= slot->flag;
+        return;
+    case SLOT_IGNORED:
+        return;
     case SLOT_LIST: {
         struct list list = take_list(lua, index, slot, where);
         memcpy(at, &list, sizeof(list));

@@ -108,6 +108,8 @@ static msgpack_object take_number(lua_State *lua, int index)
 static msgpack_object take(lua_State *lua, int index, bool clean, int depth)
 {
     struct kt_decimal decimal;
+    kt_date date;
+    kt_instant_us at;
     const msgpack_object *behind;
     if (depth > SCRIPT_VALUE_DEPTH)
         luaL_error(lua, "a table is nested deeper than %d", SCRIPT_VALUE_DEPTH);
@@ -128,6 +130,10 @@ static msgpack_object take(lua_State *lua, int index, bool clean, int depth)
     default:
         if (script_is_decimal(lua, index, &decimal))
             return kt_decimal_value(ctx_of(lua), decimal);
+        if (script_is_date(lua, index, &date))
+            return kt_date_value(ctx_of(lua), date);
+        if (script_is_instant(lua, index, &at))
+            return kt_instant_value(ctx_of(lua), at);
         behind = script_value_behind(lua, index);
         if (behind)
             return *behind;
@@ -174,9 +180,20 @@ static msgpack_object take_date(lua_State *lua, int index, const char *path)
     kt_date date;
     const char *text =
         lua_type(lua, index) == LUA_TSTRING ? lua_tolstring(lua, index, &length) : NULL;
-    if (!text || !kt_date_parse(text, length, &date))
+    if (!script_is_date(lua, index, &date) && !(text && kt_date_parse(text, length, &date)))
         wrong(lua, index, path, "a date such as \"2026-11-23\"");
-    return take_text(lua, index, false);
+    return kt_date_value(ctx_of(lua), date);
+}
+
+static msgpack_object take_instant(lua_State *lua, int index, const char *path)
+{
+    size_t length;
+    kt_instant_us at;
+    const char *text =
+        lua_type(lua, index) == LUA_TSTRING ? lua_tolstring(lua, index, &length) : NULL;
+    if (!script_is_instant(lua, index, &at) && !(text && kt_instant_parse(text, length, &at)))
+        wrong(lua, index, path, "an instant such as \"2026-11-23T09:30:00Z\"");
+    return kt_instant_value(ctx_of(lua), at);
 }
 
 static msgpack_object take_tags(lua_State *lua, int index, const char *path)
@@ -243,8 +260,9 @@ msgpack_object script_take_field(lua_State *lua, int index, const struct kt_fiel
         return take_ids(lua, index, path);
     case KT_JSON:
         return script_take_value(lua, index, false);
-    case KT_FILE:
     case KT_INSTANT:
+        return take_instant(lua, index, path);
+    case KT_FILE:
     case KT_LINES:
         break;
     }
@@ -272,6 +290,16 @@ static void push_decimal_field(lua_State *lua, const struct kt_field *field,
     script_push_decimal(lua, decimal);
 }
 
+static void push_date_field(lua_State *lua, const struct kt_field *field,
+                            const msgpack_object *value)
+{
+    kt_date date;
+    if (value->type != MSGPACK_OBJECT_STR ||
+        !kt_date_parse(value->via.str.ptr, value->via.str.size, &date))
+        luaL_error(lua, "%s does not hold a date", field->name);
+    script_push_date(lua, date);
+}
+
 void script_push_field(lua_State *lua, const struct kt_field *field, const msgpack_object *value)
 {
     static const msgpack_object empty_list = {.type = MSGPACK_OBJECT_ARRAY};
@@ -282,6 +310,8 @@ void script_push_field(lua_State *lua, const struct kt_field *field, const msgpa
         lua_pushnil(lua);
     else if (field->type == KT_DECIMAL || field->type == KT_MONEY || field->type == KT_QUANTITY)
         push_decimal_field(lua, field, value);
+    else if (field->type == KT_DATE)
+        push_date_field(lua, field, value);
     else
         script_push_value(lua, value);
 }

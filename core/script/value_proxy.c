@@ -27,7 +27,6 @@ static void push_proxy(lua_State *lua, const msgpack_object *value)
 
 void script_push_value(lua_State *lua, const msgpack_object *value)
 {
-    char text[KT_INSTANT_TEXT_SIZE];
     kt_instant_us at;
     switch (value->type) {
     case MSGPACK_OBJECT_BOOLEAN:
@@ -54,7 +53,7 @@ void script_push_value(lua_State *lua, const msgpack_object *value)
         return;
     case MSGPACK_OBJECT_EXT:
         if (context_instant_of(value, &at)) {
-            lua_pushlstring(lua, text, kt_instant_format(at, text));
+            script_push_instant(lua, at);
             return;
         }
         break;

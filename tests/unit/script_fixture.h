@@ -139,12 +139,23 @@ static inline bool host_yes(const struct kt_ctx *ctx, const char *name)
     return true;
 }
 
+static inline enum kt_status host_call(struct kt_ctx *ctx, const char *method,
+                                       const msgpack_object *params, const msgpack_object **answer)
+{
+    (void)params;
+    *answer = NULL;
+    return kt_fail(ctx, KT_NOT_FOUND, "method", "there is no method %s", "没有方法 %s", method);
+}
+
 static const struct context_host world_host = {.rules_before = host_before,
                                                .rules_after = host_after,
                                                .announce = host_announce,
                                                .has_role = host_has_role,
                                                .may = host_yes,
-                                               .topic_declared = host_yes};
+                                               .topic_declared = host_yes,
+                                               .topic_known = host_yes,
+                                               .role_known = host_yes,
+                                               .call = host_call};
 
 /* --- Life of a story --- */
 
