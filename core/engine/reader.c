@@ -10,6 +10,7 @@ static void answer(struct engine_ctx *ctx, struct engine_request *request)
     enum kt_status status = dispatch_prepare(ctx, request, &dispatch);
     if (status == KT_OK)
         status = dispatch_run(ctx, &dispatch);
+    stats_count_rules(&ctx->engine->stats, &ctx->base.rules);
     if (store_failure(ctx->base.txn) == KT_BUSY) {
         ctx->base.error = fault_read_ended;
         status = KT_BUSY;

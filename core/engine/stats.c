@@ -145,3 +145,14 @@ void stats_count(struct stats *stats, unsigned place, const struct engine_measur
     if (place == STATS_FRONT)
         pthread_mutex_unlock(&stats->lock);
 }
+
+/* Readers seldom run any, so the writer does not wait for them. */
+void stats_count_rules(struct stats *stats, const struct context_rules *rules)
+{
+    if (rules->ran == 0)
+        return;
+    atomic_fetch_add_explicit(&stats->rules, rules->ran, memory_order_relaxed);
+    atomic_fetch_add_explicit(&stats->rules_failed, rules->failed, memory_order_relaxed);
+    atomic_fetch_add_explicit(&stats->rule_steps, rules->steps, memory_order_relaxed);
+    atomic_fetch_add_explicit(&stats->rule_us, rules->us, memory_order_relaxed);
+}

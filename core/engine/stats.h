@@ -10,6 +10,7 @@
 
 #include "base/histogram.h"
 #include "engine/engine.h"
+#include "record/context.h"
 
 #define STATS_METHODS  1024u /**< Names that are told apart; further ones count as unknown. */
 #define STATS_SLOTS    ((size_t)2 * STATS_METHODS)
@@ -56,6 +57,8 @@ struct stats {
     struct histogram commit_requests; /**< Of commits that had any. */
     atomic_ullong commits_failed;
     atomic_ullong jobs, jobs_failed;
+
+    /** Of all threads: see stats_count_rules. */
     atomic_ullong rules, rules_failed, rule_steps, rule_us;
 };
 
@@ -68,6 +71,8 @@ struct stats_method *stats_method(struct stats *stats, const char *name, size_t 
 /** Every method that has been called, by name, then `unknown`; returns how many. */
 size_t stats_methods(struct stats *stats, struct stats_method *out[STATS_METHODS + 1]);
 
+/** What a request's rules did. Any thread. */
+void stats_count_rules(struct stats *stats, const struct context_rules *rules);
 /** A request that ends now, counted where its thread counts. */
 void stats_count(struct stats *stats, unsigned place, const struct engine_measure *measure,
                  int64_t now_us);

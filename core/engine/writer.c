@@ -69,17 +69,6 @@ static enum kt_status run_prepared(struct engine_ctx *ctx, struct dispatch *disp
     return replay_keep(ctx, dispatch);
 }
 
-/* What rules did since they were armed. */
-static void count_rules(struct writer *writer)
-{
-    struct stats *stats = &writer->ctx.engine->stats;
-    struct script_use use = script_set_use(writer->registry->rules);
-    counter_add(&stats->rules, use.rules);
-    counter_add(&stats->rules_failed, use.failed);
-    counter_add(&stats->rule_steps, use.steps);
-    counter_add(&stats->rule_us, use.us);
-}
-
 static enum kt_status run_nested(struct writer *writer, const struct engine_request *request,
                                  bool *changes)
 {
@@ -88,7 +77,7 @@ static enum kt_status run_nested(struct writer *writer, const struct engine_requ
     KT_TRY(dispatch_prepare(&writer->ctx, request, &dispatch));
     script_set_rearm(writer->registry->rules);
     enum kt_status status = run_prepared(&writer->ctx, &dispatch, changes);
-    count_rules(writer);
+    stats_count_rules(&writer->ctx.engine->stats, &writer->ctx.base.rules);
     return status;
 }
 
@@ -187,7 +176,7 @@ static enum kt_status do_job(struct writer *writer, const struct job *job)
     enum kt_status status = job->decl
                                 ? job->decl->run(ctx)
                                 : script_run_schedule(writer->registry->rules, ctx, job->name);
-    count_rules(writer);
+    stats_count_rules(&writer->ctx.engine->stats, &ctx->rules);
     return status == KT_OK ? job_note(ctx, job) : status;
 }
 

@@ -60,6 +60,7 @@ void context_reset(struct kt_ctx *ctx)
     record_past_free(ctx);
     ctx->journal = NULL;
     ctx->acting = NULL;
+    ctx->rules = (struct context_rules){0};
 }
 
 enum kt_status context_check_memory(struct kt_ctx *ctx)

@@ -73,6 +73,14 @@ struct context_limits {
     size_t rule_bytes; /**< Of all rules together. */
 };
 
+/** What the rules of a request have cost so far. */
+struct context_rules {
+    uint64_t ran;
+    uint64_t failed; /**< Of those broken or out of budget. */
+    uint64_t steps;  /**< To a few hundred: they are looked at that often. */
+    uint64_t us;
+};
+
 struct registry;
 struct script_set;
 struct context_journal;
@@ -106,6 +114,8 @@ struct kt_ctx {
     struct record_past *past; /**< What it worked out for that; NULL: nothing yet. */
     /** Notes all that the request does, for a preview; NULL: nobody asks. */
     struct context_journal *journal;
+
+    struct context_rules rules;
 
     bool computing; /**< A `compute` function runs: nothing may be written. */
     unsigned event_depth;

@@ -41,7 +41,6 @@ void script_refill(struct script_set *set)
 {
     set->steps_left = set->steps_most;
     set->used_us = 0;
-    set->ran = set->broken = 0;
     set->began_us = clock_monotonic_us();
     set->spent = NULL;
     if (!lua_gethook(set->lua))

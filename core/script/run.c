@@ -75,8 +75,7 @@ static const char *entity_of(const struct script_call *call)
 
 static void begin_turn(struct script_call *call, const struct script_rule *rule)
 {
-    struct script_set *set = call->set;
-    set->ran++;
+    call->ctx->rules.ran++;
     call->rule = rule;
     call->acting = (struct kt_names){(const char *const *)&rule->as, 1};
     call->ctx->acting = rule->as ? &call->acting : call->caller;
@@ -251,7 +250,7 @@ static enum kt_status fault(struct script_set *set, const struct script_call *ca
             ctx->error.rule = name;
         return ctx->error.status;
     }
-    set->broken++;
+    ctx->rules.failed++;
     const char *text, *text_zh;
     if (failed == LUA_ERRMEM) {
         text = kt_format(ctx, "%s:%d: the rules need more memory than is allowed", call->rule->file,
@@ -274,18 +273,24 @@ static enum kt_status fault(struct script_set *set, const struct script_call *ca
 
 static void enter(struct script_set *set, struct script_call *call)
 {
-    if (set->depth == 0)
+    if (set->depth == 0) {
         set->began_us = clock_monotonic_us();
+        set->began_steps = set->steps_left;
+    }
     call->serial = ++set->last_serial;
     set->calls[set->depth++] = call;
     script_hook_adjust(set);
 }
 
-static void leave(struct script_set *set)
+static void leave(struct script_set *set, struct context_rules *rules)
 {
     set->depth--;
-    if (set->depth == 0)
-        set->used_us += clock_monotonic_us() - set->began_us;
+    if (set->depth == 0) {
+        int64_t took_us = clock_monotonic_us() - set->began_us;
+        set->used_us += took_us;
+        rules->us += (uint64_t)took_us;
+        rules->steps += (uint64_t)(set->began_steps - set->steps_left);
+    }
     script_hook_adjust(set);
 }
 
@@ -319,7 +324,7 @@ static enum kt_status run(struct script_set *set, struct script_call *call, lua_
         journal_turn_end(&call->turn);
     }
     lua_settop(lua, top);
-    leave(set);
+    leave(set, &ctx->rules);
     if (status == KT_RULE_FAILED && set->depth == 0 && set->bytes_live > set->bytes_most / 4)
         lua_gc(lua, LUA_GCCOLLECT);
     return status;

@@ -49,12 +49,3 @@ void script_set_fix_random(struct script_set *set);
 void script_set_list(const struct script_set *set, struct kt_list *list);
 /** Call at the start of each request: gives the step budget anew. NULL is fine. */
 void script_set_rearm(struct script_set *set);
-/** What the rules of the request have cost so far. */
-struct script_use {
-    uint64_t rules;  /**< Run, */
-    uint64_t failed; /**< of those broken or out of budget. */
-    uint64_t steps;  /**< To a few hundred: they are looked at that often. */
-    uint64_t us;
-};
-/** Since script_set_rearm. NULL has none. */
-struct script_use script_set_use(const struct script_set *set);

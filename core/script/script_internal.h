@@ -100,10 +100,9 @@ struct script_set {
     size_t bytes_most;
     int64_t steps_left, steps_most;
     int64_t used_us;
-    uint64_t ran, broken;         /**< Rules, since the budget was given. */
-    int64_t began_us;             /**< Start of the outermost run. */
-    const struct kt_label *spent; /**< Why nothing may run until the budget is given anew. */
-    bool tight;                   /**< The hook fires at every instruction and raises. */
+    int64_t began_us, began_steps; /**< Start of the outermost run. */
+    const struct kt_label *spent;  /**< Why nothing may run until the budget is given anew. */
+    bool tight;                    /**< The hook fires at every instruction and raises. */
 
     struct script_call *calls[SCRIPT_DEPTH];
     unsigned depth;

@@ -234,13 +234,3 @@ void script_set_list(const struct script_set *set, struct kt_list *list)
         kt_list_add(list, row->object);
     }
 }
-
-struct script_use script_set_use(const struct script_set *set)
-{
-    if (!set)
-        return (struct script_use){.rules = 0};
-    return (struct script_use){.rules = set->ran,
-                               .failed = set->broken,
-                               .steps = (uint64_t)(set->steps_most - set->steps_left),
-                               .us = (uint64_t)set->used_us};
-}

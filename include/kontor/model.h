@@ -84,7 +84,9 @@ struct kt_field {
     const char *to;            /**< KT_REF: entity name. */
     struct kt_choices choices; /**< KT_ENUM. */
     struct kt_fields lines;    /**< KT_LINES: fields of one line (no KT_LINES within). */
-    const char *sequence;      /**< KT_TEXT: next number when empty at creation, "SO{year}-{5}". */
+    const char *sequence;      /**< KT_TEXT: next number when empty at creation, "SO{year}-{5}": one
+                                    {digits}, and {year}, {month}, {day}, {field} of the record, for
+                                    each value of which numbers count anew. */
     const char *initial;  /**< Default as text; "today" for dates, "now" for instants, "user" for a
                                reference to system.user or a text field. */
     const char *currency; /**< KT_MONEY: the KT_TEXT field of the record (also for a line) that

@@ -90,6 +90,10 @@ class Language(KontorCase):
         made = self.anna.call("custom.order_for", customer=self.customer)
         self.assertEqual(("confirmed", self.anna.get("sales.order", made["id"])["total"]),
                          (made["state"], made["total"]))
+        # What ran beside the writer counts, too.
+        counted = self.admin.call("system.stats")["rules"]
+        self.anna.call("custom.debtors", above="500")
+        self.assertEqual(counted + 1, self.admin.call("system.stats")["rules"])
         # The parameters are checked, and the right is asked for.
         with self.refused("invalid", field="above"):
             self.anna.call("custom.debtors", above="much")
