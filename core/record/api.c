@@ -107,10 +107,17 @@ enum kt_status kt_record_transition(struct kt_ctx *ctx, const char *name, uint64
 }
 
 struct found {
-    const msgpack_object **at;
+    struct store_slice *at;
     size_t count;
     size_t capacity;
 };
+
+struct store_slice record_keep_bytes(struct kt_ctx *ctx, struct store_slice bytes)
+{
+    if (ctx->writable)
+        bytes.at = context_copy(ctx, bytes.at, bytes.size);
+    return bytes;
+}
 
 static enum kt_status keep(struct kt_ctx *ctx, void *argument, uint64_t id,
                            struct store_slice bytes)
@@ -123,26 +130,20 @@ static enum kt_status keep(struct kt_ctx *ctx, void *argument, uint64_t id,
                        "匹配记录超过 %d 条，请分页处理", KT_QUERY_MAX);
     if (found->count == found->capacity) {
         size_t grown = found->capacity ? found->capacity * 2 : 16;
-        const msgpack_object **wider = kt_alloc(ctx, sizeof(*wider) * grown);
+        struct store_slice *wider = kt_alloc(ctx, sizeof(*wider) * grown);
         if (found->count)
             memcpy(wider, found->at, sizeof(*wider) * found->count);
         found->at = wider;
         found->capacity = grown;
     }
-    msgpack_object *copy = kt_alloc(ctx, sizeof(*copy));
-    KT_TRY(context_unpack(ctx, bytes.at, bytes.size, true, copy));
-    found->at[found->count++] = copy;
+    found->at[found->count++] = record_keep_bytes(ctx, bytes);
     return context_check_memory(ctx);
 }
 
-enum kt_status record_search(struct kt_ctx *ctx, const struct kt_query *query, bool for_client,
-                             const msgpack_object ***out, size_t *out_count)
+static enum kt_status compile(struct kt_ctx *ctx, const struct kt_query *query, bool for_client,
+                              const struct schema_entity *entity, struct record_query **out)
 {
-    const struct schema_entity *entity;
-    struct record_query *compiled;
-    struct found found = {0};
     struct kt_list *where = kt_list_new(ctx);
-    KT_TRY(find_entity(ctx, query->entity, &entity));
     for (size_t i = 0; i < query->where_count; i++) {
         struct kt_list *term = kt_list_new(ctx);
         kt_list_add(term, kt_text(query->where[i].field));
@@ -156,7 +157,17 @@ enum kt_status record_search(struct kt_ctx *ctx, const struct kt_query *query, b
                                           .order = query->order ? &order : NULL,
                                           .limit = query->limit ? query->limit : KT_QUERY_MAX + 1,
                                           .for_client = for_client};
-    enum kt_status status = record_query_compile(ctx, &asked, &compiled);
+    return record_query_compile(ctx, &asked, out);
+}
+
+enum kt_status record_search(struct kt_ctx *ctx, const struct kt_query *query, bool for_client,
+                             const struct store_slice **out, size_t *out_count)
+{
+    const struct schema_entity *entity;
+    struct record_query *compiled;
+    struct found found = {0};
+    KT_TRY(find_entity(ctx, query->entity, &entity));
+    enum kt_status status = compile(ctx, query, for_client, entity, &compiled);
     if (status == KT_OK)
         status = record_query_run(ctx, compiled, keep, &found, NULL);
     KT_TRY(record_failed(ctx, entity, status));
@@ -168,7 +179,16 @@ enum kt_status record_search(struct kt_ctx *ctx, const struct kt_query *query, b
 enum kt_status kt_record_search(struct kt_ctx *ctx, const struct kt_query *query,
                                 const msgpack_object ***out, size_t *out_count)
 {
-    return record_search(ctx, query, false, out, out_count);
+    const struct store_slice *found;
+    KT_TRY(record_search(ctx, query, false, &found, out_count));
+    msgpack_object *records = kt_alloc(ctx, sizeof(*records) * *out_count);
+    const msgpack_object **list = kt_alloc(ctx, sizeof(*list) * *out_count);
+    for (size_t i = 0; i < *out_count; i++) {
+        KT_TRY(context_unpack(ctx, found[i].at, found[i].size, false, &records[i]));
+        list[i] = &records[i];
+    }
+    *out = list;
+    return context_check_memory(ctx);
 }
 
 enum kt_status kt_emit(struct kt_ctx *ctx, const char *topic, const char *entity, uint64_t id,

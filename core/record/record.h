@@ -78,10 +78,13 @@ enum kt_status record_check_params(struct kt_ctx *ctx, struct kt_fields fields,
                                    const msgpack_object *params, struct kt_names extra,
                                    const msgpack_object **out);
 
-/** As kt_record_search, `for_client` with the present rights: only along references to entities
- * that may be read, not by what is masked, without what is archived. api.c */
+/** As kt_record_search, the records as they are stored, in the arena. `for_client` with the present
+ *  rights: only along references to entities that may be read, not by what is masked, without what
+ *  is archived. api.c */
 enum kt_status record_search(struct kt_ctx *ctx, const struct kt_query *query, bool for_client,
-                             const msgpack_object ***out, size_t *out_count);
+                             const struct store_slice **out, size_t *out_count);
+/** Bytes of a record that stay until the request ends, whatever is written. */
+struct store_slice record_keep_bytes(struct kt_ctx *ctx, struct store_slice bytes);
 
 /** Number of the newest event in the transaction; 0 when there is none. moment.c */
 enum kt_status record_last_event(struct kt_ctx *ctx, uint64_t *out);

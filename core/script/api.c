@@ -79,9 +79,9 @@ static int get(lua_State *lua)
     struct script_call *call = script_begin_call(lua);
     const struct schema_entity *entity = check_entity(lua, call, "read");
     uint64_t id = check_id(lua, 2);
-    const msgpack_object *found = NULL;
-    check_done(lua, call, entity, record_load(call->ctx, entity, id, &found));
-    script_push_read(lua, entity, found);
+    struct store_slice bytes;
+    check_done(lua, call, entity, record_bytes(call->ctx, entity, id, &bytes));
+    script_push_read(lua, entity, record_keep_bytes(call->ctx, bytes));
     return 1;
 }
 
@@ -101,7 +101,7 @@ static int find(lua_State *lua)
         lua, call, entity,
         kt_record_find(call->ctx, entity->name, name, script_take_value(lua, 3, false), &found));
     if (found && !lua_isnil(lua, 3))
-        script_push_read(lua, entity, found);
+        script_push_found(lua, entity, found);
     else
         lua_pushnil(lua);
     return 1;
@@ -165,7 +165,7 @@ static int search(lua_State *lua)
     struct script_call *call = script_begin_call(lua);
     const struct schema_entity *entity = check_entity(lua, call, "read");
     struct kt_query query = {.entity = entity->name};
-    const msgpack_object **found = NULL;
+    const struct store_slice *found = NULL;
     size_t count = 0;
     lua_settop(lua, 3);
     take_where(lua, call->ctx, &query);

@@ -25,9 +25,11 @@ struct script_record {
     const char *name;
     const struct schema_entity *entity;
     struct kt_fields fields;
-    const msgpack_object *value; /* Read-only ones. */
-    struct kt_map *map;          /* Editable ones. */
-    struct script_call *call;    /* Of editable ones: is told of changes. */
+    const msgpack_object *value; /* Read-only ones; NULL: not unpacked yet. */
+    struct store_slice bytes;
+    struct kt_ctx *ctx;
+    struct kt_map *map;       /* Editable ones. */
+    struct script_call *call; /* Of editable ones: is told of changes. */
     struct line_edit *edits;
     const char *fixed;
     bool masked; /* Its sensitive fields cannot be looked at. */
@@ -47,8 +49,12 @@ struct script_record *script_record_fixed(struct kt_ctx *ctx, const char *name,
                                           const char *fixed)
 {
     struct script_record *record = kt_alloc(ctx, sizeof(*record));
-    *record = (struct script_record){
-        .name = name, .entity = entity, .fields = fields, .value = value, .fixed = fixed};
+    *record = (struct script_record){.name = name,
+                                     .entity = entity,
+                                     .fields = fields,
+                                     .value = value,
+                                     .ctx = ctx,
+                                     .fixed = fixed};
     return record;
 }
 
@@ -82,14 +88,27 @@ void script_push_record(lua_State *lua, struct script_record *record)
     push_proxy(lua, RECORD, record, NULL, 0);
 }
 
-void script_push_read(lua_State *lua, const struct schema_entity *entity,
-                      const msgpack_object *value)
+static struct script_record *open_read(lua_State *lua, const struct schema_entity *entity,
+                                       const msgpack_object *value)
 {
     struct kt_ctx *ctx = script_call_of(script_of(lua))->ctx;
     struct script_record *record =
         script_record_fixed(ctx, entity->name, entity, entity->decl->fields, value,
                             "a record that was read cannot be changed: use kontor.update");
     record->masked = record_masks(ctx, entity);
+    return record;
+}
+
+void script_push_found(lua_State *lua, const struct schema_entity *entity,
+                       const msgpack_object *value)
+{
+    script_push_record(lua, open_read(lua, entity, value));
+}
+
+void script_push_read(lua_State *lua, const struct schema_entity *entity, struct store_slice bytes)
+{
+    struct script_record *record = open_read(lua, entity, NULL);
+    record->bytes = bytes;
     script_push_record(lua, record);
 }
 
@@ -108,9 +127,22 @@ static const struct record_proxy *check(lua_State *lua, const char *kind)
     return proxy;
 }
 
-static const msgpack_object *whole(const struct script_record *record)
+static const msgpack_object *unpack(struct script_record *record)
 {
-    return record->map ? &record->map->object : record->value;
+    msgpack_object *value = kt_alloc(record->ctx, sizeof(*value));
+    /* What is stored is well formed; else the record has no fields, and the request its error. */
+    if (context_unpack(record->ctx, record->bytes.at, record->bytes.size, false, value) != KT_OK)
+        *value = kt_nil();
+    return value;
+}
+
+static const msgpack_object *whole(struct script_record *record)
+{
+    if (record->map)
+        return &record->map->object;
+    if (!record->value)
+        record->value = unpack(record);
+    return record->value;
 }
 
 /* The map a record proxy reads from. */

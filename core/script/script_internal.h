@@ -245,8 +245,10 @@ struct script_record *script_record_fixed(struct kt_ctx *ctx, const char *name,
 struct script_record *script_record_open(struct kt_ctx *ctx, const struct schema_entity *entity,
                                          struct kt_map *map, struct script_call *call);
 /** A record that was read with the present rights: what they do not show is an error to look at. */
-void script_push_read(lua_State *lua, const struct schema_entity *entity,
-                      const msgpack_object *value);
+void script_push_found(lua_State *lua, const struct schema_entity *entity,
+                       const msgpack_object *value);
+/** The same from its bytes, which must stay: unpacked when a field of it is first looked at. */
+void script_push_read(lua_State *lua, const struct schema_entity *entity, struct store_slice bytes);
 void script_push_record(lua_State *lua, struct script_record *record);
 /** One of the lines of the field, from 1. */
 void script_push_line(lua_State *lua, struct script_record *record, const char *lines,
