@@ -27,10 +27,13 @@
     X(command_module_enable)                                                                       \
     X(command_module_disable)                                                                      \
     X(command_module_upgrade)                                                                      \
+    X(command_rules_diff)                                                                          \
     X(command_rules_list)                                                                          \
+    X(command_rules_log)                                                                           \
     X(command_rules_pull)                                                                          \
     X(command_rules_push)                                                                          \
     X(command_rules_remove)                                                                        \
+    X(command_rules_rollback)                                                                      \
     X(command_user_list)                                                                           \
     X(command_user_add)                                                                            \
     X(command_user_passwd)

@@ -2,7 +2,7 @@
 #include "base/clock.h"
 #include "engine/engine_internal.h"
 
-/* --- system.*, rules.* --- */
+/* --- system.* --- */
 
 static enum kt_status ping(struct kt_ctx *ctx, const msgpack_object *params)
 {
@@ -23,31 +23,6 @@ static enum kt_status check(struct kt_ctx *ctx, const msgpack_object *params)
 static enum kt_status rebuild(struct kt_ctx *ctx, const msgpack_object *params)
 {
     return record_rebuild(ctx, kt_get_bool(params, "all"));
-}
-
-static enum kt_status rules_list(struct kt_ctx *ctx, const msgpack_object *params)
-{
-    (void)params;
-    return registry_reply_rules(ctx);
-}
-
-static enum kt_status rules_get(struct kt_ctx *ctx, const msgpack_object *params)
-{
-    return registry_reply_rule_file(ctx, kt_get_text(ctx, params, "name"));
-}
-
-static enum kt_status rules_push(struct kt_ctx *ctx, const msgpack_object *params)
-{
-    KT_TRY(registry_rules_push(ctx, kt_get(params, "files"), kt_get_bool(params, "replace"),
-                               &((struct engine_ctx *)ctx)->next_registry));
-    return registry_reply_rules(ctx);
-}
-
-static enum kt_status rules_remove(struct kt_ctx *ctx, const msgpack_object *params)
-{
-    KT_TRY(registry_rules_remove(ctx, kt_get_text(ctx, params, "name"),
-                                 &((struct engine_ctx *)ctx)->next_registry));
-    return registry_reply_rules(ctx);
 }
 
 /* --- Parameters --- */
@@ -222,15 +197,6 @@ static const struct kt_field file_read_params[] = {
     {.name = "line", .type = KT_INT, .flags = KT_POSITIVE, .label = {"Id of the line", "行编号"}},
     OFFSET,
 };
-static const struct kt_field push_params[] = {
-    ANY("files", KT_REQUIRED, "Texts by file name", "文件名到文本"),
-    {.name = "replace",
-     .type = KT_BOOL,
-     .label = {"Remove pushed files that are not among these", "移除不在其中的已推送文件"}},
-};
-static const struct kt_field file_params[] = {
-    TEXT("name", KT_REQUIRED, "Rule file", "规则文件"),
-};
 static const struct kt_field event_params[] = {
     {.name = "from", .type = KT_INT, .flags = KT_POSITIVE, .label = {"First number", "起始序号"}},
     {.name = "topics", .type = KT_TAGS, .label = {"Topics, or prefix.*", "主题，或 前缀.*"}},
@@ -404,25 +370,6 @@ static const struct kt_method methods[] = {
      .params = KT_LIST(file_read_params),
      .run = files_read,
      .label = {"One chunk of a record's file", "读取记录文件的一块"}},
-    {.name = "rules.list",
-     .flags = KT_PRESENT,
-     .run = rules_list,
-     .label = {"Rules and declarations in force", "生效的规则与声明"}},
-    {.name = "rules.get",
-     .flags = KT_PRESENT,
-     .params = KT_LIST(file_params),
-     .run = rules_get,
-     .label = {"One pushed rule file", "读取一个规则文件"}},
-    {.name = "rules.push",
-     .flags = KT_WRITE | KT_LONG,
-     .params = KT_LIST(push_params),
-     .run = rules_push,
-     .label = {"Put rule files in force", "推送规则文件"}},
-    {.name = "rules.remove",
-     .flags = KT_WRITE | KT_LONG,
-     .params = KT_LIST(file_params),
-     .run = rules_remove,
-     .label = {"Take a rule file out", "移除规则文件"}},
     {.name = "event.read",
      .flags = KT_PRESENT,
      .permission = "",
@@ -446,7 +393,7 @@ const struct kt_plugin engine_builtin = {
     .version = KONTOR_VERSION,
     .schema = 1,
     .label = {"Core", "核心"},
-    .summary = {"Records, modules, rules, events", "记录、模块、规则与事件"},
+    .summary = {"Records, modules, events", "记录、模块与事件"},
     .methods = KT_LIST(methods),
     .events = KT_LIST(topics),
     .jobs = KT_LIST(jobs),

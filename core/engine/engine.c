@@ -134,7 +134,7 @@ static enum kt_status open_parts(struct engine *engine, const struct engine_opti
                                  char *why, size_t why_size)
 {
     static const struct kt_plugin *const builtins[] = {&access_system, &engine_builtin,
-                                                       &custom_module};
+                                                       &engine_rules, &custom_module};
     uint64_t start = engine->limits.store_bytes / START_SHARE;
     struct store_options store = {.folder = options->folder,
                                   .limit_bytes = engine->limits.store_bytes,

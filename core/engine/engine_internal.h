@@ -98,8 +98,8 @@ bool replay_find(struct engine_ctx *ctx, struct dispatch *dispatch, enum kt_stat
 enum kt_status replay_keep(struct engine_ctx *ctx, const struct dispatch *dispatch);
 enum kt_status replay_forget_old(struct kt_ctx *ctx);
 
-/** builtin.c: the methods of the server itself, as a module. */
-extern const struct kt_plugin engine_builtin;
+/** builtin.c, rules.c: the methods of the server itself, as modules. */
+extern const struct kt_plugin engine_builtin, engine_rules;
 /** auth.c, modules.c, records.c, batch.c, describe.c, report.c: their bodies. */
 enum kt_status auth_login(struct kt_ctx *ctx, const msgpack_object *params);
 enum kt_status auth_token(struct kt_ctx *ctx, const msgpack_object *params);

@@ -103,15 +103,42 @@ enum kt_status registry_upgrade(struct kt_ctx *ctx, const char *module, struct k
 enum kt_status registry_reply_modules(struct kt_ctx *ctx);
 enum kt_status registry_reply_module(struct kt_ctx *ctx, const char *module);
 
-/** Rules in the data: files a consultant pushed. Each builds the registry that has them. */
-enum kt_status registry_rules_push(struct kt_ctx *ctx, const msgpack_object *files, bool replace,
+/** Rules in the data: files a consultant pushed. Each change is a revision; it builds the registry
+ *  that has them, and answers what rules.list does, with `changed`. rules.c, as the next ones */
+struct rules_push {
+    const msgpack_object *files; /**< Name to text. */
+    bool replace;
+    const char *note; /**< NULL: none. */
+    bool skip_tests;
+};
+enum kt_status registry_rules_push(struct kt_ctx *ctx, const struct rules_push *push,
                                    struct registry **out);
-enum kt_status registry_rules_remove(struct kt_ctx *ctx, const char *file, struct registry **out);
+enum kt_status registry_rules_remove(struct kt_ctx *ctx, const char *name, const char *note,
+                                     struct registry **out);
+/** `to` is a number, or NULL: the revision before the present one. */
+enum kt_status registry_rules_rollback(struct kt_ctx *ctx, const msgpack_object *to,
+                                       const char *note, struct registry **out);
 enum kt_status registry_rules_collect(struct kt_ctx *ctx, const struct registry *registry,
                                       struct registry_files *out);
 enum kt_status registry_reply_rules(struct kt_ctx *ctx);
-/** One pushed file as {name, text, user, at}. */
-enum kt_status registry_reply_rule_file(struct kt_ctx *ctx, const char *name);
+/** One pushed file as {name, text, user, at, revision}, or as that revision had it. */
+enum kt_status registry_reply_rule_file(struct kt_ctx *ctx, const char *name,
+                                        const msgpack_object *revision);
+/** Answer rules.log: newest first. rules_revision.c */
+struct rules_log {
+    const char *file; /**< Only what touched it; NULL: all. */
+    uint64_t after;   /**< Only those before that one; 0: all. */
+    uint64_t limit;
+};
+enum kt_status registry_reply_rules_log(struct kt_ctx *ctx, const struct rules_log *asked);
+/** Answer rules.diff: two revisions, or what is in force and what `files` would make of it.
+ *  rules_diff.c */
+struct rules_diff {
+    const msgpack_object *from, *to; /**< Numbers, or NULL. */
+    const msgpack_object *files;     /**< NULL: revisions. */
+    bool replace;
+};
+enum kt_status registry_reply_rules_diff(struct kt_ctx *ctx, const struct rules_diff *asked);
 
 /** The module of what rule files declare, for the catalogue's built-in ones. custom.c */
 extern const struct kt_plugin custom_module;

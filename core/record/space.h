@@ -16,10 +16,12 @@ enum space {
     SPACE_REQUEST_AGE = 'A', /**< instant, user, request id -> nothing: what to forget first */
     SPACE_JOB = 'J',         /**< job name -> instant of its last run */
     SPACE_SECRET = 'S',      /**< kind, name -> bytes that are never sent */
-    SPACE_RULE = 'L',        /**< file name -> msgpack {text, ...} */
-    SPACE_MODULE = 'M',      /**< module name -> msgpack {enabled, schema, upgrades...} */
-    SPACE_CHANGED = 'X',     /**< entity, stamp, id -> nothing: what changed since */
-    SPACE_WORD = 'W',        /**< entity, word, id -> weight: the full-text index */
+    SPACE_RULE = 'L',        /**< file name -> msgpack {name, hash, ...} */
+    SPACE_RULE_TEXT = 'B',   /**< hash -> text of a rule file, of any revision */
+    SPACE_RULE_REVISION = 'G', /**< number -> msgpack {revision, at, user, files...} */
+    SPACE_MODULE = 'M',        /**< module name -> msgpack {enabled, schema, upgrades...} */
+    SPACE_CHANGED = 'X',       /**< entity, stamp, id -> nothing: what changed since */
+    SPACE_WORD = 'W',          /**< entity, word, id -> weight: the full-text index */
     /* 'F' and 'P': contents of files and their chunks, see core/file. */
     SPACE_CUSTOM = 'D', /**< entity name -> msgpack {custom field: its declaration, or 0: asleep} */
     SPACE_FORCE = 'V',  /**< nothing -> u64: registries put in force so far, see core/engine */

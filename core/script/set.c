@@ -234,3 +234,11 @@ void script_set_list(const struct script_set *set, struct kt_list *list)
         kt_list_add(list, row->object);
     }
 }
+
+const char *script_set_file_of(const struct script_set *set, const char *rule)
+{
+    for (size_t i = 0; set && i < set->rule_count; i++)
+        if (strcmp(set->rules[i].name, rule) == 0)
+            return set->rules[i].file;
+    return NULL;
+}

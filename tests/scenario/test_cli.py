@@ -305,7 +305,7 @@ class Administration(Cli):
         self.write("rules/README.md", "no rule")
         self.write("rules/.hidden.lua", "no rule (")
         # when they are pushed, then they are in force.
-        self.assertEqual("a.lua: pushed\nmore/b.lua: pushed\n",
+        self.assertEqual("a.lua: added\nmore/b.lua: added\nrevision 1\n",
                          self.done("rules", "push", str(folder)))
         self.assertEqual({"products.lead": "a.lua", "products.amber": "more/b.lua"}, self.rules())
         self.fails(REFUSED, "call", "record.create", json.dumps(
@@ -323,7 +323,7 @@ class Administration(Cli):
         self.done("rules", "push", c, "--replace")
         self.assertEqual({"products.coal": "c.lua"}, self.rules())
         self.assertIn("products.coal", self.done("rules", "list"))
-        self.assertEqual("c.lua: removed\n", self.done("rules", "remove", "c.lua"))
+        self.assertEqual("c.lua: removed\nrevision 4\n", self.done("rules", "remove", "c.lua"))
         self.assertEqual({}, self.rules())
         self.fails(REFUSED, "rules", "remove", "c.lua", says="not_found")
         self.fails(REFUSED, "rules", "push", str(self.folder / "no.lua"), says="No such file")

@@ -1,0 +1,213 @@
+#!/usr/bin/python3
+"""The life of a rule, through the server and its command: pushed, compared, tested, tried, watched,
+rolled back, and disabled when it keeps failing.
+"""
+import pathlib
+import tempfile
+
+from kontor_test import KontorCase, Server, main
+
+LIMIT = """\
+-- Credit limits end somewhere.
+rule{
+    on = "customers.customer.before_save",
+    name = "house.limit",
+    check = function(customer)
+        if customer.credit_limit and customer.credit_limit > kontor.decimal("5000") then
+            kontor.deny("the limit ends at 5000", { field = "credit_limit" })
+        end
+    end,
+}
+"""
+HIGHER = LIMIT.replace("5000", "9000")
+NOTE = """\
+rule{
+    on = "customers.customer.after_create",
+    name = "house.note",
+    check = function(customer) kontor.log("new customer", customer.id) end,
+}
+"""
+
+
+class Life(KontorCase):
+    MODULES = ("parties", "customers")
+
+    def setUp(self):
+        self.start = self.admin.call("rules.list")["revision"]
+        self.addCleanup(self.empty)
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def empty(self):
+        self.admin.call("rules.rollback", to=0)
+
+    def push(self, files, **more):
+        return self.admin.call("rules.push", files=files, **more)
+
+    def customer(self, limit="100.00"):
+        party = self.admin.create("parties.party", kind="company", name="Evers")["id"]
+        return self.admin.create("customers.customer", party=party, credit_limit=limit)
+
+    def kontor(self, *words, code=0):
+        done = self.server.kontor("rules", *words)
+        self.assertEqual(code, done.returncode, f"{done.stdout}\n{done.stderr}")
+        return done.stdout if code == 0 else done.stderr
+
+    def write(self, files):
+        for name, text in files.items():
+            (self.folder / name).write_text(text, encoding="utf-8")
+
+    def log(self, **more):
+        return self.admin.call("rules.log", **more)["revisions"]
+
+    # --- Versions ---
+
+    def test_each_change_is_a_revision(self):
+        # Given two pushes, a removal and one push that changes nothing,
+        first = self.push({"limit.lua": LIMIT, "note.lua": NOTE}, note="as agreed in May")
+        second = self.push({"limit.lua": HIGHER})
+        third = self.admin.call("rules.remove", name="note.lua")
+        same = self.push({"limit.lua": HIGHER})
+        # then each but the last has a number and tells what it changed,
+        n = self.start
+        self.assertEqual([n + 1, n + 2, n + 3, n + 3],
+                         [answer["revision"] for answer in (first, second, third, same)])
+        self.assertEqual([{"name": "limit.lua", "what": "added"},
+                          {"name": "note.lua", "what": "added"}], first["changed"])
+        self.assertEqual([{"name": "limit.lua", "what": "changed"}], second["changed"])
+        self.assertEqual([{"name": "note.lua", "what": "removed"}], third["changed"])
+        self.assertEqual([], same["changed"])
+        # and the log has them, newest first, of all files, of one, or of a rule's file.
+        newest, middle, oldest = self.log(limit=3)
+        self.assert_fields(oldest, revision=n + 1, user="admin", note="as agreed in May",
+                           files=first["changed"])
+        self.assertEqual([n + 3, n + 2], [newest["revision"], middle["revision"]])
+        for name, numbers in (("note.lua", [n + 3, n + 1]), ("limit.lua", [n + 2, n + 1]),
+                              ("house.limit", [n + 2, n + 1])):
+            with self.subTest(name):
+                self.assertEqual(numbers, [row["revision"] for row in self.log(name=name)
+                                           if row["revision"] > n])
+        with self.refused("not_found", field="name"):
+            self.log(name="house.nothing")
+
+    def test_log_by_pages(self):
+        for number in range(5):
+            self.push({"note.lua": NOTE + f"-- {number}\n"})
+        seen, after = [], None
+        while True:
+            page = self.admin.call("rules.log", limit=2, **({"after": after} if after else {}))
+            seen += [row["revision"] for row in page["revisions"]]
+            after = page["next"]
+            if after is None:
+                break
+        self.assertEqual(list(range(self.start + 5, 0, -1)), seen)
+
+    def test_text_of_any_revision(self):
+        n = self.push({"limit.lua": LIMIT})["revision"]
+        self.push({"limit.lua": HIGHER})
+        self.assertEqual(HIGHER, self.admin.call("rules.get", name="limit.lua")["text"])
+        self.assertEqual(LIMIT, self.admin.call("rules.get", name="limit.lua", revision=n)["text"])
+        with self.refused("not_found", field="name"):
+            self.admin.call("rules.get", name="limit.lua", revision=n - 1)
+        with self.refused("not_found", field="revision"):
+            self.admin.call("rules.get", name="limit.lua", revision=n + 2)
+
+    def test_rollback_is_a_revision_and_can_be_taken_back(self):
+        self.push({"limit.lua": LIMIT})
+        n = self.push({"limit.lua": HIGHER, "note.lua": NOTE})["revision"]
+        self.customer("7000")
+        # When it is rolled back, the older limit holds and the newer file is gone;
+        back = self.admin.call("rules.rollback", note="too high")
+        self.assertEqual((n + 1, [{"name": "limit.lua", "what": "changed"},
+                                  {"name": "note.lua", "what": "removed"}]),
+                         (back["revision"], back["changed"]))
+        with self.refused("rule_denied", field="credit_limit", rule="house.limit"):
+            self.customer("7000")
+        self.assert_fields(self.log(limit=1)[0], rollback_to=n - 1, note="too high")
+        # rolled back again, it is as before.
+        self.admin.call("rules.rollback")
+        self.customer("7000")
+        with self.refused("not_found", field="revision"):
+            self.admin.call("rules.rollback", to=n + 100)
+
+    def test_refused_push_and_dry_run_make_no_revision(self):
+        n = self.push({"limit.lua": LIMIT})["revision"]
+        with self.refused("invalid", field=self.ANY, rule="bad.lua"):
+            self.push({"limit.lua": HIGHER, "bad.lua": "rule{"})
+        self.push({"limit.lua": HIGHER}, dry_run=True)
+        self.assertEqual(n, self.admin.call("rules.list")["revision"])
+        self.assertEqual(LIMIT, self.admin.call("rules.get", name="limit.lua")["text"])
+
+    def test_rollback_that_does_not_fit_any_more_is_refused(self):
+        # Given a field that came with one revision and went with the next,
+        field = ('field{ entity = "customers.customer", name = "x_grade", type = "%s",'
+                 ' label = "Grade" }\n')
+        n = self.push({"grade.lua": field % "int"})["revision"]
+        self.push({"grade.lua": field % "text"})
+        made = self.customer()
+        self.admin.update("customers.customer", made["id"], x_grade="A")
+        # when its values do not fit the older one, then nothing is rolled back.
+        with self.refused("conflict", field=self.ANY):
+            self.admin.call("rules.rollback", to=n)
+        self.assertEqual("A", self.admin.get("customers.customer", made["id"])["x_grade"])
+        self.admin.update("customers.customer", made["id"], x_grade=None)
+
+    def test_diff(self):
+        n = self.push({"limit.lua": LIMIT})["revision"]
+        self.push({"limit.lua": HIGHER, "note.lua": NOTE})
+        changed, added = self.admin.call("rules.diff")["files"]
+        self.assertEqual(("limit.lua", "changed"), (changed["name"], changed["what"]))
+        self.assertIn('-        if customer.credit_limit and customer.credit_limit > kontor.decimal'
+                      '("5000") then\n', changed["diff"])
+        self.assertEqual(["--- a/limit.lua", "+++ b/limit.lua", "@@ -3,8 +3,8 @@"],
+                         changed["diff"].splitlines()[:3])
+        self.assertEqual(["--- /dev/null", "+++ b/note.lua", "@@ -0,0 +1,5 @@"],
+                         added["diff"].splitlines()[:3])
+        back = self.admin.call("rules.diff", **{"from": n + 1, "to": n})
+        self.assertEqual(["changed", "removed"], [file["what"] for file in back["files"]])
+        # What a push would change,
+        files = self.admin.call("rules.diff", files={"limit.lua": HIGHER, "new.lua": "-- new\n"})
+        self.assertEqual([("new.lua", "added")],
+                         [(file["name"], file["what"]) for file in files["files"]])
+        # and what one that replaces all.
+        files = self.admin.call("rules.diff", files={"limit.lua": HIGHER}, replace=True)
+        self.assertEqual([("note.lua", "removed")],
+                         [(file["name"], file["what"]) for file in files["files"]])
+        with self.refused("invalid", field="from"):
+            self.admin.call("rules.diff", files={"limit.lua": LIMIT}, **{"from": 1})
+
+    def test_versions_through_the_command(self):
+        self.write({"limit.lua": LIMIT})
+        told = self.kontor("push", str(self.folder), "--note", "first")
+        self.assertEqual(f"limit.lua: added\nrevision {self.start + 1}\n", told)
+        self.write({"limit.lua": HIGHER})
+        self.assertIn('+            kontor.deny("the limit ends at 9000"',
+                      self.kontor("diff", str(self.folder)))
+        self.kontor("push", str(self.folder / "limit.lua"))
+        self.assertEqual("no difference\n", self.kontor("diff", str(self.folder)))
+        self.assertIn('-            kontor.deny("the limit ends at 5000"', self.kontor("diff"))
+        told = self.kontor("log", "limit.lua", "--limit", "2").splitlines()
+        self.assertEqual(["revision", "at", "user", "files", "note"], told[0].split())
+        self.assertEqual([str(self.start + 2), "admin", "~limit.lua"],
+                         [told[2].split()[at] for at in (0, 3, 4)])
+        self.assertTrue(told[3].endswith("+limit.lua  first"), told[3])
+        self.assertEqual(f"limit.lua: changed\nrevision {self.start + 3}\n",
+                         self.kontor("rollback"))
+        self.assertIn("limit.lua:2", self.kontor("list"))
+        self.assertIn("whole number", self.kontor("rollback", "yesterday", code=2))
+        self.assertIn("there is no revision 999", self.kontor("rollback", "999", code=1))
+
+    def test_versions_survive_a_restart(self):
+        server = Server().start()
+        self.addCleanup(server.close)
+        server.connect().call("rules.push", files={"note.lua": "-- nothing yet\n"}, note="kept")
+        server.stop()
+        admin = server.start().connect()
+        self.assertEqual("kept", admin.call("rules.log")["revisions"][0]["note"])
+        admin.call("rules.rollback", to=0)
+        self.assertEqual([], admin.call("rules.list")["files"])
+
+
+if __name__ == "__main__":
+    main()
