@@ -119,6 +119,11 @@ void context_error_details(struct kt_ctx *ctx, msgpack_object details)
     ctx->error.details = details;
 }
 
+void kt_error_details(struct kt_ctx *ctx, const struct kt_map *details)
+{
+    context_error_details(ctx, details->object);
+}
+
 enum kt_status context_try_begin(struct kt_ctx *ctx, struct context_try *attempt)
 {
     *attempt = (struct context_try){.outer = ctx->txn,

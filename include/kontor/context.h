@@ -12,6 +12,7 @@
 #include "kontor/status.h"
 
 struct kt_ctx;
+struct kt_map;
 
 /** Say why the request fails; returns `status` so that `return kt_fail(...)` reads well.
  *  `field` is the offending field's path ("lines[2].quantity") or NULL. Both messages are printf
@@ -23,6 +24,9 @@ KT_EXPORT enum kt_status kt_fail(struct kt_ctx *ctx, enum kt_status status, cons
 #ifdef __clang_analyzer__ /* It cannot see that a failure is never KT_OK. */
 #define kt_fail(ctx, status, ...) (kt_fail(ctx, status, __VA_ARGS__), (status))
 #endif
+
+/** What a program needs to go on: `details` of the error that kt_fail has just made. */
+KT_EXPORT void kt_error_details(struct kt_ctx *ctx, const struct kt_map *details);
 
 /** The moment of the request, or that of its `as_of`: the same for everything it does. */
 KT_EXPORT kt_instant_us kt_now(const struct kt_ctx *ctx);
