@@ -34,7 +34,6 @@ static const struct kt_field step_fields[] = {
      .type = KT_ENUM,
      .flags = KT_READONLY,
      .choices = KT_LIST(step_states),
-     .initial = "waiting",
      .label = {"State", "状态"}},
     {.name = "due", .type = KT_INSTANT, .flags = KT_READONLY, .label = {"Due", "截止时间"}},
     {.name = "escalated", .type = KT_BOOL, .flags = KT_READONLY, .label = {"Escalated", "已上报"}},
@@ -173,14 +172,16 @@ static enum kt_status before_save(struct kt_ctx *ctx, const msgpack_object *old,
     kt_map_set_text(record, "title", title_of(ctx, &record->object, subject));
     kt_map_set_int(record, "subject_version", kt_get_int(subject, "version"));
 
-    struct kt_map *first = kt_map_copy(ctx, kt_at(&record->object, "steps", 0));
-    msgpack_object due = approvals_due(ctx, &first->object);
-    kt_map_set(first, "due", due);
-    kt_map_set(record, "due", due);
     struct kt_list *steps = kt_list_new(ctx);
-    kt_list_add(steps, first->object);
-    for (size_t i = 1; i < kt_count(&record->object, "steps"); i++)
-        kt_list_add(steps, *kt_at(&record->object, "steps", i));
+    for (size_t i = 0; i < kt_count(&record->object, "steps"); i++) {
+        struct kt_map *step = kt_map_copy(ctx, kt_at(&record->object, "steps", i));
+        kt_map_set_text(step, "state", "waiting");
+        if (i == 0) {
+            kt_map_set(step, "due", approvals_due(ctx, &step->object));
+            kt_map_set(record, "due", approvals_due(ctx, &step->object));
+        }
+        kt_list_add(steps, step->object);
+    }
     kt_map_set(record, "steps", steps->object);
     return KT_OK;
 }

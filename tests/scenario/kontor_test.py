@@ -29,7 +29,7 @@ KONTOR = BUILD / "bin" / "kontor"
 PLUGINS = BUILD / "plugins"
 RULES = ROOT / "scripts" / "rules"
 DEMO = ROOT / "scripts" / "demo"
-ALL_MODULES = ("parties", "products", "customers", "sales", "inventory", "finance")
+ALL_MODULES = ("parties", "products", "customers", "sales", "inventory", "finance", "approvals")
 
 # Sanitizers make everything slow; a healthy server needs none of this.
 READY_WITHIN_S = 60

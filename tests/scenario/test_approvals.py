@@ -1,5 +1,5 @@
-"""Approvals as a company meets them: an order over its bands is refused, asked for, agreed to step by
-step, confirmed once; people are away, nobody decides, somebody says no, the amount changes.
+"""Approvals as a company meets them: an order over its bands is refused, asked for, agreed to step
+by step, confirmed once; people are away, nobody decides, somebody says no, the amount changes.
 """
 import time
 import unittest
@@ -15,7 +15,8 @@ rule{
             entity = "sales.order", id = order.id, action = "confirm",
             policy = "house.large_orders", amount = order.total,
             bands = {
-                { above = "1000", role = "sales.manager", hours = 24, escalate = "finance.manager" },
+                { above = "1000", role = "sales.manager", hours = 24,
+                  escalate = "finance.manager" },
                 { above = "5000", role = "finance.manager" },
             },
         })
@@ -223,11 +224,15 @@ class Approvals(KontorCase):
         self.approve(self.max, request)
         self.refusal(order)
         # And nobody writes decisions into a request.
-        with self.refused("invalid", field="steps[0].state"):
-            self.anna.create("approvals.request", subject_entity="sales.order", subject_id=order,
-                             action="confirm", steps=[dict(good, state="approved")])
-        with self.refused("conflict", field=self.ANY):
-            self.anna.update("approvals.request", request["id"], amount="1")
+        request = self.anna.create("approvals.request", subject_entity="sales.order",
+                                   subject_id=order, action="confirm", amount="2000.00",
+                                   policy="house.large_orders",
+                                   steps=[dict(good, state="approved", decided_by=1)])
+        self.assert_fields(request["steps"][0], state="waiting", decided_by=None)
+        self.assertEqual("approval_pending", self.refusal(order).details["code"])
+        for client, code in ((self.anna, "denied"), (self.admin, "conflict")):
+            with self.refused(code, field=self.ANY):
+                client.update("approvals.request", request["id"], amount="1")
 
     def test_rights(self):
         order = self.order("2000.00")

@@ -10,7 +10,7 @@ from kontor_test import (ALL_MODULES, BUILD, PLUGINS, KontorCase, Server, Wire, 
                          main)
 
 REQUIRES = {"parties": [], "products": [], "customers": ["parties"], "sales": ["customers"],
-            "inventory": ["products"], "finance": ["parties"]}
+            "inventory": ["products"], "finance": ["parties"], "approvals": []}
 
 
 def sell_something(client):
