@@ -273,8 +273,9 @@ static enum kt_status fault(struct script_set *set, const struct script_call *ca
 
 static void enter(struct script_set *set, struct script_call *call)
 {
+    script_time_is_the_engines(set);
     if (set->depth == 0) {
-        set->began_us = clock_monotonic_us();
+        set->began_us = set->looked_us;
         set->began_steps = set->steps_left;
     }
     call->serial = ++set->last_serial;

@@ -17,12 +17,17 @@ int luaL_error(lua_State *lua, const char *format, ...) __attribute__((noreturn)
 
 /** Instructions between two looks at the budget. */
 #define SCRIPT_HOOK_STEPS 256
-/** What a kontor.* call costs, a refused allocation costs, and bytes that cost one step. */
+/** What a kontor.* call costs, a refused allocation costs, and bytes that cost one step: copied,
+ *  compared. */
 #define SCRIPT_CALL_STEPS    50
 #define SCRIPT_REFUSAL_STEPS 100000
 #define SCRIPT_STEP_BYTES    64
+#define SCRIPT_COMPARE_BYTES 8
 /** Rules' time in one request: a backstop for the few things that steps measure badly. */
 #define SCRIPT_TIME_LIMIT_US 10000000
+/** Between two looks at the budget, usually some microseconds apart; what is slower costs this. */
+#define SCRIPT_SLOW_US      1000
+#define SCRIPT_STEPS_PER_US 2
 /** Longest text a rule can build: no field holds more. */
 #define SCRIPT_TEXT_BYTES (512u << 10)
 /** Runs within runs; beyond the engine's own limit of saves within saves. */
@@ -101,6 +106,7 @@ struct script_set {
     int64_t steps_left, steps_most;
     int64_t used_us;
     int64_t began_us, began_steps; /**< Start of the outermost run. */
+    int64_t looked_us;             /**< Last look at the time. */
     const struct kt_label *spent;  /**< Why nothing may run until the budget is given anew. */
     bool tight;                    /**< The hook fires at every instruction and raises. */
 
@@ -148,6 +154,8 @@ void script_refill(struct script_set *set);
 void script_hook_adjust(struct script_set *set);
 /** Take steps for work that is not instructions; raises when they are used up. */
 void script_charge(lua_State *lua, int64_t steps);
+/** The time since the last look was spent in the record engine, which has budgets of its own. */
+void script_time_is_the_engines(struct script_set *set);
 /** Raise again what a pcall may just have caught, when nothing may run on. */
 void script_check_running(lua_State *lua);
 /** The present call has failed, ctx->error says why: leave it, whatever tries to catch. */

@@ -18,6 +18,7 @@ void script_check_arena(lua_State *lua)
 void script_check_call(lua_State *lua, enum kt_status status)
 {
     struct kt_ctx *ctx = script_call_of(script_of(lua))->ctx;
+    script_time_is_the_engines(script_of(lua));
     script_hook_adjust(script_of(lua));
     if (status != KT_OK) {
         if (ctx->error.status == KT_OK)
