@@ -75,7 +75,7 @@ static enum kt_status run_nested(struct writer *writer, const struct engine_requ
     struct dispatch dispatch;
     *changes = false;
     KT_TRY(dispatch_prepare(&writer->ctx, request, &dispatch));
-    script_set_rearm(writer->registry->rules);
+    rules_lender_rearm(writer->registry->lender, &writer->ctx.base, writer->registry->rules);
     enum kt_status status = run_prepared(&writer->ctx, &dispatch, changes);
     stats_count_rules(&writer->ctx.engine->stats, &writer->ctx.base.rules);
     return status;
@@ -200,7 +200,7 @@ static bool run_job(struct writer *writer, struct store_txn *top, const struct j
     struct kt_ctx *ctx = &writer->ctx.base;
     struct stats *stats = &writer->ctx.engine->stats;
     enum store_fault fault = STORE_FAULT_NONE;
-    script_set_rearm(writer->registry->rules);
+    rules_lender_rearm(writer->registry->lender, &writer->ctx.base, writer->registry->rules);
     enum kt_status status = begin_nested(writer, top);
     if (status == KT_OK) {
         status = do_job(writer, job);

@@ -74,9 +74,17 @@ enum kt_status rules_lender_take(struct rules_lender *lender, struct kt_ctx *ctx
     pthread_mutex_unlock(&lender->lock);
     if (!set)
         KT_TRY(script_set_build(ctx, lender->files, lender->file_count, &set));
-    script_set_rearm(set);
+    rules_lender_rearm(lender, ctx, set);
     *out = set;
     return KT_OK;
+}
+
+void rules_lender_rearm(const struct rules_lender *lender, struct kt_ctx *ctx,
+                        struct script_set *set)
+{
+    script_set_rearm(set);
+    if (script_set_is_worn(set))
+        script_set_renew(set, ctx, lender->files, lender->file_count);
 }
 
 void rules_lender_give_back(struct rules_lender *lender, struct script_set *set)

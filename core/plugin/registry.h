@@ -89,6 +89,9 @@ void rules_lender_free(struct rules_lender *lender); /**< NULL is fine. */
 /** One set for each reader at a time, built when there are not enough, to be given back. */
 enum kt_status rules_lender_take(struct rules_lender *lender, struct kt_ctx *ctx,
                                  struct script_set **out);
+/** The budget anew, for any set of these rules; one that rules have filled up begins anew. */
+void rules_lender_rearm(const struct rules_lender *lender, struct kt_ctx *ctx,
+                        struct script_set *set);
 void rules_lender_give_back(struct rules_lender *lender, struct script_set *set);
 
 /** Change a module's state in the data, and build the registry that follows. The errors name what

@@ -58,7 +58,8 @@ static void spend(struct script_set *set, int64_t steps)
     script_hook_adjust(set);
 }
 
-/* Comparing two long texts is one instruction, too: what takes long is paid by the time it takes. */
+/* Comparing two long texts is one instruction, too: what takes long is paid by the time it takes.
+ */
 static void look_at_time(struct script_set *set)
 {
     int64_t now_us = clock_monotonic_us(), since_us = now_us - set->looked_us;

@@ -18,10 +18,19 @@
 
 static const char *match_here(struct pattern *m, const char *at, const char *p);
 
-static void work(struct pattern *m)
+static void work(struct pattern *m, size_t comparisons)
 {
-    if (++m->work % WORK_SLICE == 0)
-        script_charge(m->lua, WORK_SLICE / WORK_PER_STEP);
+    m->work += comparisons;
+    if (m->work < WORK_SLICE)
+        return;
+    script_charge(m->lua, (int64_t)(m->work / WORK_PER_STEP));
+    m->work = 0;
+}
+
+/* A set may be as long as the pattern. */
+static size_t class_work(const char *p, const char *end)
+{
+    return 1 + (size_t)(end - p) / 4;
 }
 
 /* --- Single characters --- */
@@ -120,7 +129,7 @@ static bool in_set(unsigned char c, const char *p, const char *last)
 
 static bool matches_one(struct pattern *m, const char *at, const char *p, const char *end)
 {
-    work(m);
+    work(m, class_work(p, end));
     if (at >= m->subject_end)
         return false;
     /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a place in the subject. */
@@ -198,7 +207,7 @@ static const char *match_balanced(struct pattern *m, const char *at, const char 
     if (at == m->subject_end || *at != p[0])
         return NULL;
     for (int open = 1; ++at < m->subject_end;) {
-        work(m);
+        work(m, 1);
         if (*at == p[1]) {
             if (--open == 0)
                 return at + 1;
@@ -228,6 +237,7 @@ static const char *match_frontier(struct pattern *m, const char *at, const char 
     if (p == m->text_end || *p != '[')
         luaL_error(m->lua, "missing '[' after '%%f' in the pattern");
     const char *end = class_end(m, p);
+    work(m, class_work(p, end));
     unsigned char before = at == m->subject ? '\0' : (unsigned char)at[-1];
     unsigned char here = at == m->subject_end ? '\0' : (unsigned char)*at;
     return !in_set(before, p, end - 1) && in_set(here, p, end - 1) ? end : NULL;
@@ -262,7 +272,7 @@ static bool is_special(const struct pattern *m, const char *p)
 static const char *match_items(struct pattern *m, const char *at, const char *p)
 {
     while (p < m->text_end) {
-        work(m);
+        work(m, 1);
         if (*p == '(')
             return p + 1 < m->text_end && p[1] == ')' ? open_capture(m, at, p + 2, CAPTURE_POSITION)
                                                       : open_capture(m, at, p + 1, CAPTURE_OPEN);

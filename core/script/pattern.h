@@ -19,7 +19,7 @@ struct pattern {
     const char *subject_end;
     const char *text;
     const char *text_end;
-    unsigned work;
+    size_t work;
     unsigned depth;
     unsigned capture_count;
     struct pattern_capture captures[PATTERN_CAPTURES];

@@ -204,14 +204,23 @@ static int run_schedule(lua_State *lua)
 
 /* --- Errors --- */
 
-/* Does the text begin with "FILE.lua:LINE:"? */
-static bool is_placed(const char *text)
+/* Does the text begin with "FILE:LINE:"? Lua cuts the front of a long name: "...". */
+static bool is_placed(const char *text, const char *file)
 {
-    const char *at = strstr(text, ".lua:");
-    if (!at)
+    size_t size = strlen(file);
+    bool cut = strncmp(text, "...", 3) == 0;
+    const char *end = cut ? strstr(text, ".lua:") : text + size;
+    if (cut && end) {
+        text += 3;
+        end += 4;
+        if ((size_t)(end - text) > size)
+            return false;
+        file += size - (size_t)(end - text);
+    }
+    if (!end || strncmp(text, file, strlen(file)) != 0)
         return false;
-    size_t digits = strspn(at + 5, "0123456789");
-    return digits > 0 && at[5 + digits] == ':' && !memchr(text, ' ', (size_t)(at - text));
+    size_t digits = *end == ':' ? strspn(end + 1, "0123456789") : 0;
+    return digits > 0 && end[1 + digits] == ':';
 }
 
 /* Message handler: any error value becomes a text with file and line. */
@@ -219,7 +228,8 @@ static int explain(lua_State *lua)
 {
     lua_Debug place;
     int type = lua_type(lua, 1);
-    if (type == LUA_TSTRING && is_placed(lua_tostring(lua, 1)))
+    if (type == LUA_TSTRING &&
+        is_placed(lua_tostring(lua, 1), script_call_of(script_of(lua))->rule->file))
         return 1;
     for (int level = 1; lua_getstack(lua, level, &place); level++) {
         if (!lua_getinfo(lua, "Sl", &place) || place.currentline <= 0)

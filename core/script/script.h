@@ -51,3 +51,9 @@ void script_set_list(const struct script_set *set, struct kt_list *list);
 const char *script_set_file_of(const struct script_set *set, const char *rule);
 /** Call at the start of each request: gives the step budget anew. NULL is fine. */
 void script_set_rearm(struct script_set *set);
+/** Do rules keep so much from earlier requests that it presses on this one? Ask after rearming. */
+bool script_set_is_worn(const struct script_set *set);
+/** Load the set's files anew, so that nothing of earlier requests is left. On failure it stays as
+ * it is. */
+void script_set_renew(struct script_set *set, struct kt_ctx *ctx, const struct script_file *files,
+                      size_t count);

@@ -26,8 +26,8 @@ int luaL_error(lua_State *lua, const char *format, ...) __attribute__((noreturn)
 /** Rules' time in one request: a backstop for the few things that steps measure badly. */
 #define SCRIPT_TIME_LIMIT_US 10000000
 /** Between two looks at the budget, usually some microseconds apart; what is slower costs this. */
-#define SCRIPT_SLOW_US      1000
-#define SCRIPT_STEPS_PER_US 2
+#define SCRIPT_SLOW_US      100
+#define SCRIPT_STEPS_PER_US 5
 /** Longest text a rule can build: no field holds more. */
 #define SCRIPT_TEXT_BYTES (512u << 10)
 /** Runs within runs; beyond the engine's own limit of saves within saves. */
@@ -103,6 +103,7 @@ struct script_set {
     lua_State *lua;
     size_t bytes_live;
     size_t bytes_most;
+    size_t bytes_loaded; /**< Live when all files were loaded. */
     int64_t steps_left, steps_most;
     int64_t used_us;
     int64_t began_us, began_steps; /**< Start of the outermost run. */

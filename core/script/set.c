@@ -75,14 +75,13 @@ static enum kt_status add_file(struct script_set *set, struct kt_ctx *ctx,
     set->file = NULL;
     enum kt_status status = KT_OK;
     if (failed || set->spent) {
-        size_t length = 0;
-        const char *text =
-            failed && lua_type(lua, -1) == LUA_TSTRING ? lua_tolstring(lua, -1, &length) : NULL;
-        if (failed == LUA_ERRMEM)
-            text = "the rules need more memory than is allowed";
-        else if (!text)
-            text = set->spent ? set->spent->en : "loading failed";
-        status = refuse_file(ctx, file, text, length ? length : strlen(text));
+        const char *text = failed == LUA_ERRMEM ? "the rules need more memory than is allowed"
+                           : set->spent         ? set->spent->en
+                                                : "loading failed";
+        size_t length = strlen(text);
+        if (failed && failed != LUA_ERRMEM && lua_type(lua, -1) == LUA_TSTRING)
+            text = lua_tolstring(lua, -1, &length);
+        status = refuse_file(ctx, file, text, length);
     }
     lua_settop(lua, 0);
     return status;
@@ -131,6 +130,8 @@ static enum kt_status fill(struct script_set *set, struct kt_ctx *ctx,
         KT_TRY(add_file(set, ctx, &files[i]));
     if (set->bind_count)
         qsort_r(set->binds, set->bind_count, sizeof(*set->binds), compare_binds, set);
+    lua_gc(set->lua, LUA_GCCOLLECT);
+    set->bytes_loaded = set->bytes_live;
     script_refill(set);
     return KT_OK;
 }
@@ -198,6 +199,13 @@ void script_set_free(struct script_set *set)
 
 /* --- In force --- */
 
+/* The state belongs to this set now. */
+static void move_state(struct script_set *set)
+{
+    lua_setallocf(set->lua, script_allocate, set);
+    *(struct script_set **)lua_getextraspace(set->lua) = set;
+}
+
 void script_set_rearm(struct script_set *set)
 {
     if (!set)
@@ -207,6 +215,42 @@ void script_set_rearm(struct script_set *set)
     /* What one request dropped must not press on the next. */
     if (set->bytes_live > set->bytes_most / 2)
         lua_gc(set->lua, LUA_GCCOLLECT);
+}
+
+bool script_set_is_worn(const struct script_set *set)
+{
+    return set && set->bytes_live > set->bytes_most / 2 && set->bytes_live > 2 * set->bytes_loaded;
+}
+
+/* Only the Lua state is taken over: others may be reading the list of rules. */
+void script_set_renew(struct script_set *set, struct kt_ctx *ctx, const struct script_file *files,
+                      size_t count)
+{
+    struct script_set *fresh = NULL;
+    bool same = script_set_build(ctx, files, count, &fresh) == KT_OK &&
+                fresh->rule_count == set->rule_count;
+    for (size_t i = 0; same && i < set->rule_count; i++)
+        same = strcmp(fresh->rules[i].name, set->rules[i].name) == 0;
+    if (!same) {
+        context_forgive(ctx);
+        script_set_free(fresh);
+        return;
+    }
+    log_warn("rules kept too much memory between requests: their files were loaded anew");
+    for (size_t i = 0; i < set->rule_count; i++)
+        set->rules[i].run = fresh->rules[i].run;
+    lua_State *worn = set->lua;
+    set->lua = fresh->lua;
+    fresh->lua = worn;
+    size_t bytes_worn = set->bytes_live;
+    set->bytes_live = fresh->bytes_live;
+    fresh->bytes_live = bytes_worn;
+    set->bytes_loaded = fresh->bytes_loaded;
+    move_state(fresh);
+    move_state(set);
+    script_set_free(fresh);
+    set->tight = false;
+    script_refill(set);
 }
 
 static const char *const kind_words[] = {"default", "compute", "rule",

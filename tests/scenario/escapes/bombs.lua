@@ -36,7 +36,7 @@ while true do table.move({}, 1, 900000, 2) end
 --- table_move_wraps | fails: used up their
 return table.move({}, 1, math.maxinteger, 2)
 
---- table_unpack | fails: too many results to unpack
+--- table_unpack | fails: used up their
 return table.unpack({}, 1, 5000000)
 
 --- table_unpack_again_and_again | fails: used up their
@@ -118,33 +118,35 @@ local text = ("x"):rep(500000)
 return ("%s%s%s%s"):format(text, text, text, text)
 
 --- format_of_many | fails: memory
-return ("%99d"):rep(100000):format(1, table.unpack({}, 1, 1))
+local sevens = {}
+for i = 1, 10000 do sevens[i] = 7 end
+return ("%99d"):rep(10000):format(table.unpack(sevens))
 
 --- format_quotes | fails: memory
 return ("%q"):format(("\0"):rep(400000))
 
---- growing_table | fails: memory
+--- growing_table | fails: memory or used up their
 local list = {}
 for i = 1, 1 << 40 do list[i] = i end
 
---- growing_keys | fails: memory
+--- growing_keys | fails: memory or used up their
 local list = {}
 for i = 1, 1 << 40 do list[i .. ""] = {} end
 
---- growing_closures | fails: memory
+--- growing_closures | fails: memory or used up their
 local list = {}
 while true do list[#list + 1] = function() return list end end
 
---- growing_closures_caught | fails: memory
+--- growing_closures_caught | fails: memory or used up their
 local list = {}
 pcall(function() while true do list[#list + 1] = function() return list end end end)
 error("the memory came back")
 
---- growing_records | fails: memory
+--- growing_records | fails: memory or used up their
 local list = {}
 while true do list[#list + 1] = step.old or kontor.decimal(#list) end
 
---- decimals_kept | fails: memory
+--- decimals_kept | fails: memory or used up their
 local list = {}
 while true do list[#list + 1] = kontor.decimal("1.5") + #list end
 

@@ -20,7 +20,7 @@ xpcall(function() while true do end end, function() while true do end end)
 --- forever_in_the_handler | fails: used up their
 while true do xpcall(error, function() while true do end end) end
 
---- handler_raises | fails: used up their
+--- handler_raises | fails: in the handler
 while true do xpcall(error, function() error("in the handler") end) end
 
 --- handler_calls_itself | fails: overflow
@@ -29,23 +29,18 @@ xpcall(error, handler)
 
 --- pcall_of_pcall | fails: overflow
 -- A C stack full of pcalls: Lua stops at 200, which is an error like any other.
-local call = pcall
-for _ = 1, 250 do
-    local inner = call
-    call = function() return select(2, inner(pcall, inner)) end
-end
-local function nested() local ok, why = pcall(nested) if not ok then error(why) end end
+local function nested() local ok, why = pcall(nested) if not ok then error(why, 0) end end
 nested()
 
 --- pcall_recursion | fails: used up their
 local function again() return pcall(again) end
 while true do again() end
 
---- recursion | fails: overflow
+--- recursion | fails: overflow or memory
 local function deep() return 1 + deep() end
 return deep()
 
---- recursion_with_arguments | fails: memory
+--- recursion_with_arguments | fails: overflow or memory
 local function deep(...) return 1 + deep(1, ...) end
 return deep()
 
@@ -72,10 +67,8 @@ for _ = 1, 3000 do chain = setmetatable({}, { __index = chain }) end
 return chain.x
 
 --- index_of_itself | fails: '__index' chain too long
-local metatable = {}
-local object = setmetatable({}, metatable)
-metatable.__index = object
-object = setmetatable(object, { __index = object })
+local object = {}
+setmetatable(object, { __index = object })
 return object.x
 
 --- newindex_of_itself | fails: '__newindex' chain too long
@@ -105,7 +98,7 @@ return object <= object
 --- arithmetic | fails: used up their
 return setmetatable({}, { __add = function() while true do end end }) + 1
 
---- arithmetic_with_a_decimal | fails: used up their
+--- arithmetic_with_a_decimal | fails: a decimal is expected
 return kontor.decimal(1) + setmetatable({}, { __add = function() while true do end end })
 
 --- called_object | fails: overflow
@@ -113,8 +106,8 @@ local object
 object = setmetatable({}, { __call = function(self) return 1 + self() end })
 return object()
 
---- call_chain | fails: overflow
--- An object whose __call is an object whose __call ...
+--- call_chain | harmless
+-- An object whose __call is an object whose __call: each adds an argument, none a frame.
 local object = function() return 1 end
 for _ = 1, 300 do object = setmetatable({}, { __call = object }) end
 return object()

@@ -52,7 +52,7 @@ return _G.io
 --- environment_of_the_environment | fails: there is no global '_G'
 return _ENV._G
 
---- new_environment_for_a_chunk | fails: attempt to call a nil value (global 'load')
+--- new_environment_for_a_chunk | fails: string has no 'load'
 local _ENV = setmetatable({}, { __index = string })
 load("x")
 
@@ -86,7 +86,7 @@ local secret = 1
 local function f() return secret end
 debug.upvaluejoin(f, 1, kontor.deny, 1)
 
---- for_loop_limit_is_a_float_in_disguise | fails: 'for' limit must be a number
+--- for_loop_limit_is_a_float_in_disguise | fails: bad 'for' limit
 -- Lua 5.1 could be made to read memory by a for loop over a string's bytes.
 for i = 1, "10" .. "x" do kontor.log(i) end
 
