@@ -10,16 +10,16 @@ return (""):rep(1 << 30, "x")
 --- rep_in_small_steps | fails: used up their
 while true do pcall(string.rep, "x", 500000) end
 
---- doubling | fails: memory
+--- doubling | fails: memory or used up their
 local text = "x"
 while true do text = text .. text end
 
---- concatenation_of_many | fails: memory
+--- concatenation_of_many | fails: memory or used up their
 local parts = {}
 for i = 1, 5000 do parts[i] = ("x"):rep(500000) end
 return #table.concat(parts)
 
---- table_concat | fails: memory
+--- table_concat | fails: memory or used up their
 local parts = {}
 for i = 1, 100000 do parts[i] = ("x"):rep(100) end
 return table.concat(parts, ("y"):rep(1000))
@@ -113,16 +113,16 @@ return ("%99999d"):format(1)
 --- format_width_of_two_digits | harmless
 assert(#("%99d"):format(1) == 99)
 
---- format_of_a_huge_text | fails: memory
+--- format_of_a_huge_text | fails: memory or used up their
 local text = ("x"):rep(500000)
 return ("%s%s%s%s"):format(text, text, text, text)
 
---- format_of_many | fails: memory
+--- format_of_many | fails: memory or used up their
 local sevens = {}
 for i = 1, 10000 do sevens[i] = 7 end
 return ("%99d"):rep(10000):format(table.unpack(sevens))
 
---- format_quotes | fails: memory
+--- format_quotes | fails: memory or used up their
 return ("%q"):format(("\0"):rep(400000))
 
 --- growing_table | fails: memory or used up their
@@ -156,6 +156,6 @@ list[math.maxinteger] = 1
 list[1 << 40] = 2
 assert(#list == 0 or list[#list])
 
---- nested_tables | fails: memory
+--- nested_tables | fails: memory or used up their
 local list = {}
 while true do list = { list, list } end

@@ -223,7 +223,8 @@ kontor.call("module.disable", { name = "parties" })
 kontor.call("no.such.method", {})
 
 --- call_storm | refuses: too_large, rule_failed
-while true do pcall(kontor.call, "record.create", { entity = "custom.plain", values = { name = "x" } }) end
+local params = { entity = "custom.plain", values = { name = "x" } }
+while true do pcall(kontor.call, "record.create", params) end
 
 --- call_with_params_of_itself | fails: nested
 local params = {}

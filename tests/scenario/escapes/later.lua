@@ -35,11 +35,11 @@ kept.deny = kontor.deny
 --- function_kept_denies_for_the_present_rule | denies: by a kept function
 kept.deny("by a kept function")
 
---- memory_kept_for_ever | fails: memory
+--- memory_kept_for_ever | fails: memory or used up their
 kept.list = kept.list or {}
 for i = 1, 1 << 40 do kept.list[#kept.list + 1] = { i } end
 
---- memory_kept_again | fails: memory
+--- memory_kept_again | fails: memory or used up their
 kept.list = kept.list or {}
 for i = 1, 1 << 40 do kept.list[#kept.list + 1] = { i } end
 

@@ -37,10 +37,10 @@ return (("a"):rep(100000)):find("[" .. ("b"):rep(100000) .. "]")
 --- recursion_of_the_matcher | fails: pattern
 return (("x"):rep(400000)):match(("x?"):rep(200000))
 
---- replacement_grows | fails: memory
+--- replacement_grows | fails: memory or used up their
 return (("x"):rep(20000)):gsub("x", ("y"):rep(20000))
 
---- replacement_by_captures_grows | fails: memory
+--- replacement_by_captures_grows | fails: memory or used up their
 return (("x"):rep(20000)):gsub(".+", ("%0"):rep(20000))
 
 --- replacement_function_never_ends | fails: used up their
