@@ -98,6 +98,10 @@ def rule_file(attempts):
     return "local kept = {} " + text
 
 
+def locals_of(letter):
+    return "".join(f"local {letter}{i} = {i}\n" for i in range(150))
+
+
 class Escapes(KontorCase):
     MODULES = ("parties",)
     answers = True  # Once it does not, the rest would only wait.
@@ -219,11 +223,9 @@ class Escapes(KontorCase):
         "concatenations": ("return 'a'" + "..'a'" * 40000, ""),
         "an else-if chain": ("if nil then " + "elseif nil then " * 15000 + "end", None),
         "many locals": ("\n".join(f"local v{i}" for i in range(300)), "too many local variables"),
-        "many upvalues": ("".join(f"local v{i} = {i}\n" for i in range(150))
-                          + "local function f()\n" + "".join(f"local w{i} = {i}\n" for i in range(150))
-                          + "return function() return " + "+".join(
-                              [f"v{i}" for i in range(150)] + [f"w{i}" for i in range(150)])
-                          + " end end", "too many upvalues"),
+        "many upvalues": (locals_of("v") + "local function f()\n" + locals_of("w") + "return "
+                          "function() return v" + " + v".join(map(str, range(150))) + " + w"
+                          + " + w".join(map(str, range(150))) + " end end", "too many upvalues"),
         "many parameters": ("return function(" + ",".join(f"p{i}" for i in range(300)) + ") end",
                             "too many local variables"),
         "many registers": ("return f(" + ",".join(["x"] * 300) + ")", "function or expression"),
