@@ -48,10 +48,12 @@ static enum cli_exit change(struct cli *cli, const char *method, const msgpack_o
 
 static enum cli_exit run_push(struct cli *cli)
 {
-    bool replace = false;
+    bool replace = false, skip_tests = false;
     const char *note = NULL;
-    const struct cli_option options[] = {
-        {.name = "replace", .flag = &replace}, {.name = "note", .text = &note}, {.name = NULL}};
+    const struct cli_option options[] = {{.name = "replace", .flag = &replace},
+                                         {.name = "note", .text = &note},
+                                         {.name = "skip-tests", .flag = &skip_tests},
+                                         {.name = NULL}};
     enum cli_exit code = cli_options(cli, options, 1, -1);
     struct bundle bundle;
     if (code == CLI_OK)
@@ -61,6 +63,7 @@ static enum cli_exit run_push(struct cli *cli)
     struct build_map params = build_map(cli->zone);
     build_set(&params, "files", bundle.files.object);
     build_set(&params, "replace", build_bool(replace));
+    build_set(&params, "skip_tests", build_bool(skip_tests));
     if (note)
         build_set(&params, "note", build_text(note));
     return change(cli, "rules.push", &params.object);
@@ -111,24 +114,27 @@ static enum cli_exit run_rollback(struct cli *cli)
 
 const struct cli_command command_rules_push = {
     .name = "rules push",
-    .usage = "rules push DIR|FILE... [--replace] [--note TEXT]",
+    .usage = "rules push DIR|FILE... [--replace] [--note TEXT] [--skip-tests]",
     .summary = {"send rule files to the server", "将规则文件发送到服务器"},
     .help =
         {
             "From a folder, every *.lua in it and in the folders one level below; a rule's file\n"
             "is named by its path there (\"sales/credit.lua\"). The server takes all files or,\n"
             "if one of them is wrong, none. What was changed is a revision: `rules log` lists\n"
-            "them, `rules rollback` goes back to one. NAME_test.lua travels with NAME.lua.\n"
+            "them, `rules rollback` goes back to one. NAME_test.lua travels with NAME.lua: all\n"
+            "tests run first, and if one fails nothing is changed.\n"
             "\n"
-            "  --replace    remove the pushed files that are not among these\n"
-            "  --note TEXT  why, for the log\n",
+            "  --replace     remove the pushed files that are not among these\n"
+            "  --note TEXT   why, for the log\n"
+            "  --skip-tests  run no tests; the log tells\n",
             "对目录，取其中及下一级目录中的所有 *.lua；文件名为其相对路径\n"
             "（如 \"sales/credit.lua\"）。服务器要么全部接受，要么（其中一个有误时）全部拒绝。\n"
             "每次更改成为一个版本：rules log 列出版本，rules rollback 回退到某一版本。\n"
-            "NAME_test.lua 随 NAME.lua 一起发送。\n"
+            "NAME_test.lua 随 NAME.lua 一起发送：先运行全部测试，有失败则不作任何更改。\n"
             "\n"
             "  --replace      移除不在其中的已推送文件\n"
-            "  --note 说明    记入日志的原因\n",
+            "  --note 说明    记入日志的原因\n"
+            "  --skip-tests   不运行测试（日志会注明）\n",
         },
     .run = run_push,
 };

@@ -34,6 +34,7 @@
     X(command_rules_push)                                                                          \
     X(command_rules_remove)                                                                        \
     X(command_rules_rollback)                                                                      \
+    X(command_rules_test)                                                                          \
     X(command_user_list)                                                                           \
     X(command_user_add)                                                                            \
     X(command_user_passwd)

@@ -66,13 +66,19 @@ static enum kt_status rules_diff(struct kt_ctx *ctx, const msgpack_object *param
     return registry_reply_rules_diff(ctx, &asked);
 }
 
+static enum kt_status rules_test(struct kt_ctx *ctx, const msgpack_object *params)
+{
+    return registry_reply_rules_test(ctx, kt_get(params, "files"));
+}
+
 /* --- Changing --- */
 
 static enum kt_status rules_push(struct kt_ctx *ctx, const msgpack_object *params)
 {
     const struct rules_push push = {.files = kt_get(params, "files"),
                                     .replace = kt_get_bool(params, "replace"),
-                                    .note = text_or_null(ctx, params, "note")};
+                                    .note = text_or_null(ctx, params, "note"),
+                                    .skip_tests = kt_get_bool(params, "skip_tests")};
     return registry_rules_push(ctx, &push, next_registry(ctx));
 }
 
@@ -134,6 +140,10 @@ static const struct kt_field push_params[] = {
     FILES(KT_REQUIRED, "Texts by file name", "文件名到文本"),
     REPLACE,
     NOTE,
+    {.name = "skip_tests", .type = KT_BOOL, .label = {"Run no tests", "不运行测试"}},
+};
+static const struct kt_field test_params[] = {
+    FILES(0, "Texts by file name, beside those that are stored", "文件名到文本，与已存文件一起"),
 };
 static const struct kt_field remove_params[] = {
     NAME(KT_REQUIRED, "Rule file", "规则文件"),
@@ -165,6 +175,11 @@ static const struct kt_method methods[] = {
      .params = KT_LIST(diff_params),
      .run = rules_diff,
      .label = {"What differs, line by line", "逐行比较"}},
+    {.name = "rules.test",
+     .flags = KT_WRITE | KT_LONG,
+     .params = KT_LIST(test_params),
+     .run = rules_test,
+     .label = {"Run the tests, and undo all they did", "运行测试并撤销其所有更改"}},
     {.name = "rules.push",
      .flags = KT_WRITE | KT_LONG,
      .params = KT_LIST(push_params),

@@ -355,3 +355,15 @@ enum kt_status registry_build(struct kt_ctx *ctx, struct plugin_catalog *catalog
     *out = registry;
     return KT_OK;
 }
+
+enum kt_status registry_renew_rules(struct kt_ctx *ctx, struct registry *registry)
+{
+    struct registry_files *files = kt_alloc(ctx, sizeof(*files));
+    struct script_set *fresh = NULL;
+    KT_TRY(registry_rules_collect(ctx, registry, files));
+    if (files->count)
+        KT_TRY(script_set_build(ctx, files->at, files->count, &fresh));
+    script_set_free(registry->rules);
+    registry->rules = fresh;
+    return KT_OK;
+}

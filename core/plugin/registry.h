@@ -63,6 +63,8 @@ enum kt_status registry_build(struct kt_ctx *ctx, struct plugin_catalog *catalog
 /** At start: as registry_build, but refuses when an enabled module's plugin is missing. open.c */
 enum kt_status registry_open(struct kt_ctx *ctx, struct plugin_catalog *catalog,
                              struct registry **out);
+/** Compile its rules anew: what they keep in their locals is as at first. */
+enum kt_status registry_renew_rules(struct kt_ctx *ctx, struct registry *registry);
 void registry_hold(struct registry *registry);
 void registry_release(struct registry *registry); /**< NULL is fine. */
 /** Make `ctx` work under this registry. */
@@ -134,6 +136,9 @@ struct rules_log {
     uint64_t limit;
 };
 enum kt_status registry_reply_rules_log(struct kt_ctx *ctx, const struct rules_log *asked);
+/** Answer rules.test: the stored tests and those in `files` (NULL: none), under what a push of them
+ *  would put in force. All is undone. rules_test.c */
+enum kt_status registry_reply_rules_test(struct kt_ctx *ctx, const msgpack_object *files);
 /** Answer rules.diff: two revisions, or what is in force and what `files` would make of it.
  *  rules_diff.c */
 struct rules_diff {

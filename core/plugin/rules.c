@@ -186,8 +186,9 @@ enum kt_status registry_reply_rule_file(struct kt_ctx *ctx, const char *name,
 
 /* --- Changing --- */
 
-/* What rules.list tells, and what was changed. */
-static enum kt_status reply_change(struct kt_ctx *ctx, const struct rules_changes *changes)
+/* What rules.list tells, what was changed, and how many tests passed. */
+static enum kt_status reply_change(struct kt_ctx *ctx, const struct rules_changes *changes,
+                                   size_t tests)
 {
     struct kt_map *answer = kt_map_new(ctx);
     struct kt_list *changed = kt_list_new(ctx);
@@ -199,18 +200,27 @@ static enum kt_status reply_change(struct kt_ctx *ctx, const struct rules_change
         kt_list_add(changed, row->object);
     }
     kt_map_set(answer, "changed", changed->object);
+    kt_map_set_int(answer, "tests", (int64_t)tests);
     kt_reply_map(ctx, answer);
     return KT_OK;
 }
 
 static enum kt_status change(struct kt_ctx *ctx, const struct rules_tree *after,
-                             const struct rules_note *note, struct registry **out)
+                             const struct rules_note *note, bool with_tests, struct registry **out)
 {
     struct rules_changes *changes = kt_alloc(ctx, sizeof(*changes));
+    struct script_test_report report = {.count = 0};
     KT_TRY(rules_apply(ctx, after, note, changes));
-    if (changes->count > 0)
-        KT_TRY(registry_build(ctx, ctx->registry->catalog, kt_list_new(ctx), out));
-    return reply_change(ctx, changes);
+    if (changes->count == 0)
+        return reply_change(ctx, changes, 0);
+    KT_TRY(registry_build(ctx, ctx->registry->catalog, kt_list_new(ctx), out));
+    if (with_tests) {
+        KT_TRY(rules_run_tests(ctx, &report));
+        KT_TRY(rules_require_tests(ctx, &report));
+    }
+    if (report.count)
+        KT_TRY(registry_renew_rules(ctx, *out));
+    return reply_change(ctx, changes, report.count);
 }
 
 enum kt_status registry_rules_push(struct kt_ctx *ctx, const struct rules_push *push,
@@ -220,7 +230,7 @@ enum kt_status registry_rules_push(struct kt_ctx *ctx, const struct rules_push *
     struct rules_note note = {.text = push->note, .tests_skipped = push->skip_tests};
     KT_TRY(rules_tree_present(ctx, tree));
     KT_TRY(rules_given(ctx, push->files, push->replace, tree));
-    return change(ctx, tree, &note, out);
+    return change(ctx, tree, &note, !push->skip_tests, out);
 }
 
 /* Tests without the rules they test would only fail: they go with them. */
@@ -235,7 +245,7 @@ enum kt_status registry_rules_remove(struct kt_ctx *ctx, const char *name, const
                        "没有已推送的规则文件 %s", context_quote(ctx, name, strlen(name)));
     (void)rules_tree_remove(
         tree, kt_format(ctx, "%.*s" TEST_ENDING, (int)strlen(name) - (int)strlen(".lua"), name));
-    return change(ctx, tree, &note, out);
+    return change(ctx, tree, &note, false, out);
 }
 
 enum kt_status registry_rules_rollback(struct kt_ctx *ctx, const msgpack_object *to,
@@ -250,5 +260,5 @@ enum kt_status registry_rules_rollback(struct kt_ctx *ctx, const msgpack_object 
                        "从未推送过规则，无法回退");
     note.to = to ? to->via.u64 : last - 1;
     KT_TRY(rules_tree_at(ctx, note.to, tree));
-    return change(ctx, tree, &note, out);
+    return change(ctx, tree, &note, false, out);
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "plugin/registry.h"
+#include "script/test.h"
 #include "store/key.h"
 
 #define RULES_HASH_BYTES 32 /* BLAKE2b-256 */
@@ -86,3 +87,9 @@ enum kt_status rules_given(struct kt_ctx *ctx, const msgpack_object *files, bool
                            struct rules_tree *tree);
 /** NAME_test.lua: travels with the rules, and is run only to test them. */
 bool rules_is_test(const char *name);
+
+/** --- rules_test.c --- */
+/** All stored tests, under ctx->registry. */
+enum kt_status rules_run_tests(struct kt_ctx *ctx, struct script_test_report *out);
+/** KT_CONFLICT with the report in its details unless all of them passed. */
+enum kt_status rules_require_tests(struct kt_ctx *ctx, const struct script_test_report *report);

@@ -223,8 +223,7 @@ static bool is_placed(const char *text, const char *file)
     return digits > 0 && end[1 + digits] == ':';
 }
 
-/* Message handler: any error value becomes a text with file and line. */
-static int explain(lua_State *lua)
+int script_explain(lua_State *lua)
 {
     lua_Debug place;
     int type = lua_type(lua, 1);
@@ -281,7 +280,7 @@ static enum kt_status fault(struct script_set *set, const struct script_call *ca
     return status;
 }
 
-static void enter(struct script_set *set, struct script_call *call)
+void script_enter(struct script_set *set, struct script_call *call)
 {
     script_time_is_the_engines(set);
     if (set->depth == 0) {
@@ -293,7 +292,7 @@ static void enter(struct script_set *set, struct script_call *call)
     script_hook_adjust(set);
 }
 
-static void leave(struct script_set *set, struct context_rules *rules)
+void script_leave(struct script_set *set, struct context_rules *rules)
 {
     set->depth--;
     if (set->depth == 0) {
@@ -322,8 +321,8 @@ static enum kt_status run(struct script_set *set, struct script_call *call, lua_
     if (set->spent)
         return fault(set, call, LUA_OK);
     int top = lua_gettop(lua);
-    enter(set, call);
-    lua_pushcfunction(lua, explain);
+    script_enter(set, call);
+    lua_pushcfunction(lua, script_explain);
     lua_pushcfunction(lua, body);
     lua_pushlightuserdata(lua, call);
     int failed = lua_pcall(lua, 1, 0, top + 1);
@@ -335,7 +334,7 @@ static enum kt_status run(struct script_set *set, struct script_call *call, lua_
         journal_turn_end(&call->turn);
     }
     lua_settop(lua, top);
-    leave(set, &ctx->rules);
+    script_leave(set, &ctx->rules);
     if (status == KT_RULE_FAILED && set->depth == 0 && set->bytes_live > set->bytes_most / 4)
         lua_gc(lua, LUA_GCCOLLECT);
     return status;

@@ -285,6 +285,8 @@ void script_open_library(lua_State *lua)
     add_utf8(lua);
     script_open_api(lua);
     lua_setfield(lua, -2, "kontor");
+    if (script_of(lua)->suite)
+        script_add_test_library(lua);
     lua_createtable(lua, 0, 1);
     lua_pushcfunction(lua, unknown_global);
     lua_setfield(lua, -2, "__index");

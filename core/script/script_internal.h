@@ -123,6 +123,7 @@ struct script_set {
 
     struct kt_ctx *building;          /**< While files are loaded. */
     struct script_declared *declared; /**< First run, for declarations; NULL when rules are kept. */
+    struct script_suite *suite;       /**< Of a set of tests; else NULL. */
     const struct script_file *file;   /**< Being loaded. */
     struct script_rule *rules;
     size_t rule_count;
@@ -165,6 +166,21 @@ _Noreturn void script_stop(lua_State *lua);
  *  somebody further down went another way; it is forgotten, or it would stick to whatever fails
  *  later. */
 void script_check_call(lua_State *lua, enum kt_status status);
+
+/** --- run.c: around each entry into Lua --- */
+void script_enter(struct script_set *set, struct script_call *call);
+void script_leave(struct script_set *set, struct context_rules *rules);
+/** Message handler: any error value becomes a text with file and line. */
+int script_explain(lua_State *lua);
+
+/** --- test_run.c: tests of rules --- */
+struct script_suite;
+/** test, given, when and expect, into the table at the top. */
+void script_add_test_library(lua_State *lua);
+/** set.c: files that hold tests; `suite` is told of each. */
+enum kt_status script_set_load_tests(struct kt_ctx *ctx, const struct script_file *files,
+                                     size_t count, struct script_suite *suite,
+                                     struct script_set **out);
 
 /** --- declare.c: what runs --- */
 int script_declare_rule(lua_State *lua);
@@ -209,6 +225,8 @@ int script_log(lua_State *lua);
 
 /** --- service_api.c: what kontor offers besides records --- */
 void script_add_services(lua_State *lua);
+/** Fields by name from a table, or none from nil; raises for a list. */
+struct kt_map *script_take_map(lua_State *lua, struct kt_ctx *ctx, int index);
 /** The call that this belongs to, paid for; raises outside of one, and when nothing may run on. */
 struct script_call *script_begin_call(lua_State *lua);
 /** Fails the request unless the present rights allow it. */

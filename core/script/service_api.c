@@ -108,7 +108,7 @@ static int random_number(lua_State *lua)
 /* --- Others' work --- */
 
 /* Of methods and events alike: fields by name, or nothing. */
-static struct kt_map *take_map(lua_State *lua, struct kt_ctx *ctx, int index)
+struct kt_map *script_take_map(lua_State *lua, struct kt_ctx *ctx, int index)
 {
     if (lua_isnoneornil(lua, index))
         return kt_map_new(ctx);
@@ -123,7 +123,7 @@ static int call_method(lua_State *lua)
 {
     struct script_call *call = script_begin_call(lua);
     const char *method = luaL_checkstring(lua, 1);
-    const struct kt_map *params = take_map(lua, call->ctx, 2);
+    const struct kt_map *params = script_take_map(lua, call->ctx, 2);
     const msgpack_object *answer = NULL;
     script_check_call(lua, call->ctx->host->call(call->ctx, method, &params->object, &answer));
     script_push_value(lua, answer);
@@ -136,7 +136,7 @@ static int emit(lua_State *lua)
     struct script_call *call = script_begin_call(lua);
     struct kt_ctx *ctx = call->ctx;
     const char *topic = kt_format(ctx, "%s", luaL_checkstring(lua, 1));
-    struct kt_map *payload = take_map(lua, ctx, 2);
+    struct kt_map *payload = script_take_map(lua, ctx, 2);
     const char *entity = kt_get_text(ctx, &payload->object, "entity");
     uint64_t id = kt_get_id(&payload->object, "id");
     if (!ctx->writable)

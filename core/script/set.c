@@ -136,12 +136,19 @@ static enum kt_status fill(struct script_set *set, struct kt_ctx *ctx,
     return KT_OK;
 }
 
+/* What files are loaded for; with neither, for their rules. */
+struct purpose {
+    struct script_declared *declared;
+    struct script_suite *suite;
+};
+
 static enum kt_status load(struct kt_ctx *ctx, const struct script_file *files, size_t count,
-                           struct script_declared *declared, struct script_set **out)
+                           struct purpose purpose, struct script_set **out)
 {
     struct script_set *set = script_must(calloc(1, sizeof(*set)));
     set->building = ctx;
-    set->declared = declared;
+    set->declared = purpose.declared;
+    set->suite = purpose.suite;
     set->bytes_most = ctx->limits.rule_bytes;
     /* Lua spends steps while it starts. */
     set->steps_left = set->steps_most = (int64_t)ctx->limits.rule_steps;
@@ -158,7 +165,14 @@ static enum kt_status load(struct kt_ctx *ctx, const struct script_file *files, 
 enum kt_status script_set_build(struct kt_ctx *ctx, const struct script_file *files, size_t count,
                                 struct script_set **out)
 {
-    return load(ctx, files, count, NULL, out);
+    return load(ctx, files, count, (struct purpose){.declared = NULL}, out);
+}
+
+enum kt_status script_set_load_tests(struct kt_ctx *ctx, const struct script_file *files,
+                                     size_t count, struct script_suite *suite,
+                                     struct script_set **out)
+{
+    return load(ctx, files, count, (struct purpose){.suite = suite}, out);
 }
 
 enum kt_status script_declared_load(struct kt_ctx *ctx, const struct script_file *files,
@@ -166,7 +180,7 @@ enum kt_status script_declared_load(struct kt_ctx *ctx, const struct script_file
 {
     struct script_declared *declared = script_declared_new();
     struct script_set *set = NULL;
-    enum kt_status status = load(ctx, files, count, declared, &set);
+    enum kt_status status = load(ctx, files, count, (struct purpose){.declared = declared}, &set);
     script_set_free(set);
     if (status != KT_OK) {
         script_declared_free(declared);

@@ -28,6 +28,31 @@ rule{
 }
 """
 
+LIMIT_TEST = """\
+local function customer()
+    local party = given.record("parties.party", { kind = "company", name = "Evers" })
+    return given.record("customers.customer", { party = party, credit_limit = "100" })
+end
+
+test("a customer has a limit up to 5000", function()
+    given.user("anna", { "customers.user" })
+    local id = customer()
+    expect.ok(when.update("customers.customer", id, { credit_limit = "5000" }))
+    expect.record("customers.customer", id, { credit_limit = "5000.00" })
+    expect.event("customers.customer.updated", 1)
+end)
+
+test("beyond that it is refused", function()
+    given.user("anna", { "customers.user" })
+    local id = customer()
+    local outcome = when.update("customers.customer", id, { credit_limit = "5000.01" })
+    expect.denied(outcome, "house.limit", "credit_limit")
+    expect.equal(outcome.message, "the limit ends at 5000")
+    expect.record("customers.customer", id, { credit_limit = 100 })
+    expect.event("customers.customer.updated", 0)
+end)
+"""
+
 
 class Life(KontorCase):
     MODULES = ("parties", "customers")
@@ -207,6 +232,147 @@ class Life(KontorCase):
         self.assertEqual("kept", admin.call("rules.log")["revisions"][0]["note"])
         admin.call("rules.rollback", to=0)
         self.assertEqual([], admin.call("rules.list")["files"])
+
+    # --- Tests ---
+
+    def counts(self):
+        return {entity: self.admin.count(entity) for entity in
+                ("parties.party", "customers.customer", "system.user", "system.setting")}
+
+    def test_tests_run_before_a_push_and_leave_nothing(self):
+        before, event = self.counts(), self.admin.call("system.stats")["last_event"]
+        answer = self.push({"limit.lua": LIMIT, "limit_test.lua": LIMIT_TEST})
+        self.assertEqual((2, self.start + 1), (answer["tests"], answer["revision"]))
+        self.assertEqual((before, event),
+                         (self.counts(), self.admin.call("system.stats")["last_event"]))
+        self.assertEqual(["house.limit"], [rule["name"] for rule in answer["rules"]])
+        # And they are kept: a push of the rule alone runs them.
+        with self.refused("conflict", field="files", rule="limit_test.lua") as caught:
+            self.push({"limit.lua": HIGHER})
+        passed, failed = caught.exception.details["tests"]
+        self.assertTrue(passed["ok"])
+        self.assert_fields(failed, file="limit_test.lua", name="beyond that it is refused", line=14,
+                           ok=False, message="limit_test.lua:18: expected a denial by rule "
+                           "house.limit, field credit_limit, found success",
+                           message_zh="limit_test.lua:18: 应为被规则 house.limit 拒绝，"
+                           "字段 credit_limit，实际为成功")
+        self.assertEqual(LIMIT, self.admin.call("rules.get", name="limit.lua")["text"])
+        self.assertEqual(self.start + 1, self.admin.call("rules.list")["revision"])
+        with self.refused("rule_denied", field="credit_limit", rule="house.limit"):
+            self.customer("7000")
+        # One who knows better says so, and the log tells.
+        self.push({"limit.lua": HIGHER}, skip_tests=True)
+        self.assertTrue(self.log(limit=1)[0]["skip_tests"])
+        # The test goes with the rule.
+        gone = self.admin.call("rules.remove", name="limit.lua")["changed"]
+        self.assertEqual(["limit.lua", "limit_test.lua"], [file["name"] for file in gone])
+
+    def run_test(self, body, **files):
+        """The one test's row."""
+        report = self.admin.call("rules.test", files={
+            "one_test.lua": f'test("it", function()\n{body}\nend)\n', **files})
+        row, = report["tests"]
+        self.assertEqual(0 if row["ok"] else 1, report["failed"])
+        return row
+
+    def test_what_failing_expectations_say(self):
+        for body, message in (
+                ("expect.equal(1 + 1, 3)", "one_test.lua:2: expected 3, found 2"),
+                ('expect.equal({1, {a = "x"}}, nil)',
+                 'one_test.lua:2: expected nil, found {1, {a = "x"}}'),
+                ('expect.ok(when.call("no.such"))',
+                 "one_test.lua:2: expected success, found not_found, field method: there is no "
+                 "method no.such"),
+                ('expect.fails(when.create("parties.party", {kind = "company"}), "invalid", '
+                 '"kind")',
+                 "one_test.lua:2: expected the failure invalid, field kind, found invalid, field "
+                 "name: name is required"),
+                ('expect.event("parties.party.created")',
+                 "one_test.lua:2: expected an event parties.party.created, found none"),
+                ("local x = nil\nreturn x.name",
+                 "one_test.lua:3: attempt to index a nil value (local 'x')"),
+                ('kontor.get("parties.party", 987654)',
+                 "one_test.lua:2: there is no parties.party with id 987654 (not_found, id)"),
+                ('given.user("anna", {"customers.boss"})',
+                 "one_test.lua:2: no module has the role 'customers.boss'"),
+                ("while true do end",
+                 "one_test.lua:2: the rules of this request have used up their steps"),
+                ("expect.same(1, 1)", "one_test.lua:2: expect has no 'same'"),
+                ('rule{}', "one_test.lua:2: a test file holds tests alone: what comes into force "
+                 "stands in a file whose name does not end in _test.lua"),
+        ):
+            with self.subTest(body):
+                row = self.run_test(body)
+                self.assertEqual((False, message), (row["ok"], row.get("message")))
+
+    def test_world_of_a_test(self):
+        before = self.counts()
+        row = self.run_test("""
+            given.clock("2026-02-28T09:00:00Z")
+            expect.equal(kontor.today(), "2026-02-28")
+            expect.equal(tostring(kontor.today() + 1), "2026-03-01")
+            given.setting("house.grade", 7)
+            expect.equal(kontor.setting("house.grade"), "7")
+            given.setting("house.grade", "8")
+            expect.equal(kontor.setting("house.grade"), "8")
+            local made = when.create("parties.party", { kind = "company", name = "Evers" })
+            expect.ok(made)
+            expect.equal(made.id, made.answer.id)
+            expect.event("parties.party.created", 1)
+            -- Anna may read parties, not change them; the server may.
+            given.user("anna", { "customers.user" })
+            expect.fails(when.delete("parties.party", made.id), "denied")
+            given.user("boss", { "system.admin" })
+            given.user("anna")
+            expect.fails(when.delete("parties.party", made.id), "denied")
+            given.server()
+            expect.ok(when.delete("parties.party", made.id))
+            expect.equal(kontor.count("parties.party", { { "id", "=", made.id } }), 0)
+            expect.equal(kontor.decimal("1.50"), "1.5")
+            """)
+        self.assertTrue(row["ok"], row)
+        self.assertEqual(before, self.counts())
+
+    def test_each_test_begins_anew(self):
+        names = self.admin.call("rules.test", files={"two_test.lua": """
+            for _, name in ipairs{ "first", "second" } do
+                test(name, function()
+                    expect.equal(kontor.setting("house.once"), nil)
+                    given.setting("house.once", "yes")
+                end)
+            end"""})
+        self.assertEqual((2, 0), (names["count"], names["failed"]))
+
+    def test_schedules_are_tested(self):
+        nightly = """
+            schedule{ name = "custom.nightly", daily = "02:00", run = function()
+                kontor.create("parties.party", { kind = "company", name = "made at night" })
+            end }"""
+        row = self.run_test("""
+            expect.ok(when.schedule("custom.nightly"))
+            expect.event("parties.party.created", 1)""", **{"nightly.lua": nightly})
+        self.assertTrue(row["ok"], row)
+
+    def test_test_file_that_does_not_load_is_refused(self):
+        with self.refused("invalid", field=self.ANY, rule="bad_test.lua") as caught:
+            self.push({"bad_test.lua": "test('x', function()\nend"})
+        self.assertIn("bad_test.lua:2:", caught.exception.message)
+        with self.refused("invalid", field=self.ANY, rule="bad_test.lua"):
+            self.admin.call("rules.test", files={"bad_test.lua": "rule{}"})
+
+    def test_tests_through_the_command(self):
+        self.write({"limit.lua": LIMIT, "limit_test.lua": LIMIT_TEST})
+        self.assertEqual("2 tests passed\n", self.kontor("test", str(self.folder)))
+        self.write({"limit.lua": HIGHER})
+        done = self.server.kontor("rules", "test", str(self.folder))
+        self.assertEqual((1, "beyond that it is refused: limit_test.lua:18: expected a denial by "
+                          "rule house.limit, field credit_limit, found success\n"
+                          "1 of 2 tests failed\n"), (done.returncode, done.stdout))
+        told = self.kontor("push", str(self.folder), code=1)
+        self.assertIn("1 of 2 tests fail, so nothing was pushed: beyond that it is refused", told)
+        self.assertEqual("0 tests passed\n", self.kontor("test"))
+        self.kontor("push", str(self.folder), "--skip-tests")
+        self.assertIn("not tested", self.kontor("log", "--limit", "1"))
 
 
 if __name__ == "__main__":
