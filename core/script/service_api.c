@@ -70,6 +70,15 @@ static int decimal(lua_State *lua)
     return 1;
 }
 
+/* An amount as it is stored and printed. */
+static int money(lua_State *lua)
+{
+    struct kt_ctx *ctx = script_begin_call(lua)->ctx;
+    struct kt_decimal amount = script_check_decimal(lua, 1, true);
+    script_push_decimal(lua, kt_decimal_round(amount, kt_currency_digits(ctx)));
+    return 1;
+}
+
 /* --- Chance --- */
 
 /* The next of splitmix64 (Steele, Lea, Flood 2014). */
@@ -261,6 +270,7 @@ void script_add_services(lua_State *lua)
                                          {"now", now},
                                          {"setting", setting},
                                          {"decimal", decimal},
+                                         {"money", money},
                                          {"date", script_make_date},
                                          {"instant", script_make_instant},
                                          {"random", random_number},

@@ -36,6 +36,6 @@ enum kt_status approvals_find_principal(struct kt_ctx *ctx, const char *role, ui
                                         uint64_t *out);
 
 /** gate.c */
-#define APPROVALS_GATE_PARAMS 7
+#define APPROVALS_GATE_PARAMS 10
 extern const struct kt_field approvals_gate_params[APPROVALS_GATE_PARAMS];
 enum kt_status approvals_gate(struct kt_ctx *ctx, const msgpack_object *params);

@@ -46,6 +46,17 @@ const struct kt_field approvals_gate_params[APPROVALS_GATE_PARAMS] = {
      .help = {"A verb of the document, or update or delete.", "单据的操作，或 update、delete"}},
     {.name = "policy", .type = KT_TEXT, .max_length = 100, .label = {"Policy", "审批政策"}},
     {.name = "amount", .type = KT_DECIMAL, .label = {"Amount", "金额"}},
+    {.name = "field",
+     .type = KT_TEXT,
+     .max_length = 100,
+     .label = {"Field", "字段"},
+     .help = {"Of the document: the refusal names it.", "拒绝时指明的单据字段"}},
+    {.name = "reason",
+     .type = KT_TEXT,
+     .max_length = 200,
+     .label = {"Reason", "事由"},
+     .help = {"What needs the approval, such as: a discount of 15 %.", "须审批的事项，英文"}},
+    {.name = "reason_zh", .type = KT_TEXT, .max_length = 200, .label = {"Reason", "事由（中文）"}},
     {.name = "unchanged",
      .type = KT_BOOL,
      .label = {"Unchanged", "未改动"},
@@ -197,6 +208,8 @@ static enum kt_status refuse(struct kt_ctx *ctx, const struct gate *gate,
                              const msgpack_object *pending)
 {
     struct kt_map *details = kt_map_new(ctx);
+    const char *field =
+        kt_has(gate->params, "field") ? kt_get_text(ctx, gate->params, "field") : NULL;
     kt_map_set(details, "steps", gate->steps->object);
     if (pending) {
         kt_map_set_text(details, "code", "approval_pending");
@@ -208,10 +221,14 @@ static enum kt_status refuse(struct kt_ctx *ctx, const struct gate *gate,
     } else {
         kt_map_set_text(details, "code", "approval_needed");
         kt_map_set(details, "ask", ask_for(ctx, gate)->object);
-        (void)kt_fail(ctx, KT_RULE_DENIED, NULL,
-                      "this needs the approval of %s: ask for it with an approvals.request",
-                      "此操作须由 %s 审批：请提交审批申请（approvals.request）",
-                      roles_of(ctx, gate->steps));
+        (void)kt_fail(
+            ctx, KT_RULE_DENIED, field,
+            "%s%.0s needs the approval of %s: ask for it with an approvals.request",
+            "%.0s%s须由 %s 审批：请提交审批申请（approvals.request）",
+            kt_has(gate->params, "reason") ? kt_get_text(ctx, gate->params, "reason") : "this",
+            kt_has(gate->params, "reason_zh") ? kt_get_text(ctx, gate->params, "reason_zh")
+                                              : "此操作",
+            roles_of(ctx, gate->steps));
     }
     kt_error_details(ctx, details);
     return KT_RULE_DENIED;
