@@ -165,7 +165,9 @@ static struct kt_fields fields_of(const struct record_proxy *proxy)
 
 static bool is_own(const struct record_proxy *proxy, const char *name)
 {
-    return strcmp(name, "id") == 0 || (!proxy->field && strcmp(name, "version") == 0);
+    if (strcmp(name, "id") == 0)
+        return true;
+    return !proxy->field && (strcmp(name, "version") == 0 || strcmp(name, "archived") == 0);
 }
 
 /* "sales.order", "sales.order.lines". */
@@ -250,6 +252,8 @@ static int read_field(lua_State *lua)
         const msgpack_object *value = kt_get(map_of(proxy), name);
         if (value)
             script_push_value(lua, value);
+        else if (name[0] == 'a')
+            lua_pushboolean(lua, false);
         else
             lua_pushnil(lua);
         return 1;

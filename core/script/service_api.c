@@ -116,12 +116,13 @@ static int random_number(lua_State *lua)
 
 /* --- Others' work --- */
 
-/* Of methods and events alike: fields by name, or nothing. */
+/* Of methods and events alike: fields by name, or nothing; also as they were read. */
 struct kt_map *script_take_map(lua_State *lua, struct kt_ctx *ctx, int index)
 {
     if (lua_isnoneornil(lua, index))
         return kt_map_new(ctx);
-    luaL_checktype(lua, index, LUA_TTABLE);
+    if (!script_value_behind(lua, index))
+        luaL_checktype(lua, index, LUA_TTABLE);
     msgpack_object values = script_take_value(lua, index, false);
     if (values.type == MSGPACK_OBJECT_ARRAY && values.via.array.size > 0)
         luaL_error(lua, "a table of fields such as {id = 7} is expected");

@@ -69,37 +69,47 @@ local function before(line, old)
     end
 end
 
--- An invoice made from an order keeps the order's rates.
-local function is_open(record)
-    return record.state == "draft" and not record.source_id or record.state == "quoted"
+local function check_rates(record, step)
+    local taxpayer = kontor.setting("company.vat_taxpayer")
+    local applies = taxpayer == "general" or taxpayer == "small_scale"
+    local open = record.state == "draft" or record.state == "quoted"
+    if not applies or not open or not kontor.enabled("products") then
+        return
+    end
+    local country = record.party and kontor.get("parties.party", record.party).country
+    for i, line in ipairs(record.lines) do
+        local class = line.product and class_of(line.product)
+        if class and country and country ~= home then
+            class = "zero"
+        end
+        local rate = class and rate_of(class, taxpayer, record.date)
+        local was = before(line, step.old)
+        if rate and line.tax_rate ~= rate and was and was.tax_rate == rate then
+            kontor.deny(kontor.t("the VAT rate of this product is %s %%, not %s %%",
+                "该产品的增值税税率为 %s%%，不是 %s%%", rate, line.tax_rate or "0"),
+                { field = "lines[" .. i - 1 .. "].tax_rate" })
+        elseif rate then
+            line.tax_rate = rate
+        end
+    end
 end
 
 rule{
-    on = { "sales.order.before_save", "finance.invoice.before_save" },
+    on = "sales.order.before_save",
     name = "finance.vat_cn",
     priority = 40,
     as = "custom.vat",
-    check = function(record, step)
-        local taxpayer = kontor.setting("company.vat_taxpayer")
-        local applies = taxpayer == "general" or taxpayer == "small_scale"
-        if not applies or not kontor.enabled("products") or not is_open(record) then
-            return
-        end
-        local country = record.party and kontor.get("parties.party", record.party).country
-        for i, line in ipairs(record.lines) do
-            local class = line.product and class_of(line.product)
-            if class and country and country ~= home then
-                class = "zero"
-            end
-            local rate = class and rate_of(class, taxpayer, record.date)
-            local was = before(line, step.old)
-            if rate and line.tax_rate ~= rate and was and was.tax_rate == rate then
-                kontor.deny(kontor.t("the VAT rate of this product is %s %%, not %s %%",
-                    "该产品的增值税税率为 %s%%，不是 %s%%", rate, line.tax_rate or "0"),
-                    { field = "lines[" .. i - 1 .. "].tax_rate" })
-            elseif rate then
-                line.tax_rate = rate
-            end
+    check = check_rates,
+}
+
+rule{
+    on = "finance.invoice.before_save",
+    name = "finance.vat_cn_invoice",
+    priority = 40,
+    as = "custom.vat",
+    check = function(invoice, step)
+        if not invoice.source_id then -- one made from an order keeps the order's rates
+            check_rates(invoice, step)
         end
     end,
 }

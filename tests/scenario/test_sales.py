@@ -464,8 +464,8 @@ class Opportunities(SalesCase):
 
     def test_region_rule(self):
         users = {user["name"]: user["id"] for user in self.admin.search("system.user")}
-        self.admin.push_rules(RULES / "sales_lead_region.lua")
-        self.addCleanup(self.admin.call, "rules.remove", name="sales_lead_region.lua")
+        self.admin.push_rules(RULES / "sales_leads.lua")
+        self.addCleanup(self.admin.call, "rules.remove", name="sales_leads.lua")
         self.assertEqual(users["max"], self.lead(region="west")["salesperson"])
         self.assertEqual(users["anna"], self.lead(region="north")["salesperson"])
         self.assertEqual(users["max"],
