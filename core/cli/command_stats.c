@@ -27,6 +27,7 @@ static const struct {
     {"jobs_failed", {"jobs that failed", "失败的作业"}, COUNT},
     {"rules", {"rules run", "执行的规则"}, COUNT},
     {"rules_failed", {"rules that broke", "出错的规则"}, COUNT},
+    {"rules_disabled", {"rules disabled by failing", "因出错停用的规则"}, COUNT},
     {"rule_us", {"time in rules", "规则用时"}, MICROSECONDS},
     {"last_event", {"last event", "最近事件"}, COUNT},
     {"store_entries", {"entries stored", "存储条目"}, COUNT},

@@ -28,6 +28,8 @@
     X(command_module_disable)                                                                      \
     X(command_module_upgrade)                                                                      \
     X(command_rules_diff)                                                                          \
+    X(command_rules_enable)                                                                        \
+    X(command_rules_explain)                                                                       \
     X(command_rules_list)                                                                          \
     X(command_rules_log)                                                                           \
     X(command_rules_pull)                                                                          \
@@ -35,6 +37,7 @@
     X(command_rules_remove)                                                                        \
     X(command_rules_rollback)                                                                      \
     X(command_rules_test)                                                                          \
+    X(command_rules_trace)                                                                         \
     X(command_user_list)                                                                           \
     X(command_user_add)                                                                            \
     X(command_user_passwd)

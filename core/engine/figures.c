@@ -39,6 +39,8 @@ const struct figure_text figure_texts[FIGURES] = {
                            .help = "Lua steps of business rules", COUNTER},
     [FIGURE_RULE_TIME] = {"rule_us", "kontor_rule_seconds_total", .help = "Time in business rules",
                           COUNTER, .is_us = true},
+    [FIGURE_RULES_DISABLED] = {"rules_disabled", "kontor_rules_disabled_total",
+                               .help = "Business rules disabled as they failed too often", COUNTER},
     [FIGURE_CONNECTIONS] = {"connections", "kontor_connections", .help = "Connections now"},
     [FIGURE_CONNECTIONS_ACCEPTED] = {"connections_accepted", "kontor_connections_accepted_total",
                                      .help = "Connections that were let in", COUNTER},
@@ -133,6 +135,7 @@ static void take_work(struct figures *figures, const struct stats *stats)
     figures->at[FIGURE_RULES_FAILED] = counter_look(&stats->rules_failed);
     figures->at[FIGURE_RULE_STEPS] = counter_look(&stats->rule_steps);
     figures->at[FIGURE_RULE_TIME] = counter_look(&stats->rule_us);
+    figures->at[FIGURE_RULES_DISABLED] = counter_look(&stats->rules_disabled);
 }
 
 static void take_traffic(struct figures *figures, const struct engine_traffic *traffic)

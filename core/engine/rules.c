@@ -71,7 +71,31 @@ static enum kt_status rules_test(struct kt_ctx *ctx, const msgpack_object *param
     return registry_reply_rules_test(ctx, kt_get(params, "files"));
 }
 
+static enum kt_status rules_explain(struct kt_ctx *ctx, const msgpack_object *params)
+{
+    return registry_reply_rules_explain(ctx, kt_get_text(ctx, params, "of"));
+}
+
+static enum kt_status rules_trace(struct kt_ctx *ctx, const msgpack_object *params)
+{
+    struct kt_map *answer = kt_map_new(ctx);
+    struct script_trace_query query = {.after = kt_get(params, "after"),
+                                       .limit = kt_get_id(params, "limit"),
+                                       .rule = text_or_null(ctx, params, "rule"),
+                                       .entity = text_or_null(ctx, params, "entity")};
+    if (query.limit == 0 || query.limit > SCRIPT_TRACE_TURNS)
+        query.limit = SCRIPT_TRACE_TURNS;
+    script_life_trace(ctx->registry->life, &query, answer);
+    kt_reply_map(ctx, answer);
+    return KT_OK;
+}
+
 /* --- Changing --- */
+
+static enum kt_status rules_enable(struct kt_ctx *ctx, const msgpack_object *params)
+{
+    return registry_rules_enable(ctx, kt_get_text(ctx, params, "rule"), next_registry(ctx));
+}
 
 static enum kt_status rules_push(struct kt_ctx *ctx, const msgpack_object *params)
 {
@@ -145,6 +169,24 @@ static const struct kt_field push_params[] = {
 static const struct kt_field test_params[] = {
     FILES(0, "Texts by file name, beside those that are stored", "文件名到文本，与已存文件一起"),
 };
+#define RULE(flag)                                                                                 \
+    {                                                                                              \
+        .name = "rule", .type = KT_TEXT, .flags = (flag), .label = { "Rule", "规则" }              \
+    }
+static const struct kt_field explain_params[] = {
+    {.name = "of",
+     .type = KT_TEXT,
+     .flags = KT_REQUIRED,
+     .label = {"sales.order.confirm, sales.order.create, a method or a topic",
+               "sales.order.confirm、sales.order.create、方法或主题"}},
+};
+static const struct kt_field trace_params[] = {
+    NUMBER("after", KT_NONNEGATIVE, "`next` of the answer before", "上一应答的 next"),
+    NUMBER("limit", KT_POSITIVE, "Most turns", "最多条数"),
+    RULE(0),
+    {.name = "entity", .type = KT_TEXT, .label = {"Entity", "实体"}},
+};
+static const struct kt_field enable_params[] = {RULE(KT_REQUIRED)};
 static const struct kt_field remove_params[] = {
     NAME(KT_REQUIRED, "Rule file", "规则文件"),
     NOTE,
@@ -175,6 +217,21 @@ static const struct kt_method methods[] = {
      .params = KT_LIST(diff_params),
      .run = rules_diff,
      .label = {"What differs, line by line", "逐行比较"}},
+    {.name = "rules.explain",
+     .flags = KT_PRESENT,
+     .params = KT_LIST(explain_params),
+     .run = rules_explain,
+     .label = {"What runs in a change, in its order", "一次更改中依次运行的内容"}},
+    {.name = "rules.trace",
+     .flags = KT_PRESENT,
+     .params = KT_LIST(trace_params),
+     .run = rules_trace,
+     .label = {"Which rules run now, on what, how long", "实时跟踪规则运行"}},
+    {.name = "rules.enable",
+     .flags = KT_WRITE | KT_LONG,
+     .params = KT_LIST(enable_params),
+     .run = rules_enable,
+     .label = {"Let a disabled rule run again", "重新启用规则"}},
     {.name = "rules.test",
      .flags = KT_WRITE | KT_LONG,
      .params = KT_LIST(test_params),
@@ -197,6 +254,10 @@ static const struct kt_method methods[] = {
      .label = {"Back to an earlier revision", "回退到先前版本"}},
 };
 
+static const struct kt_topic topics[] = {
+    {"rules.disabled", {"A rule failed too often and is disabled", "规则因多次出错被停用"}},
+};
+
 const struct kt_plugin engine_rules = {
     KT_PLUGIN_HEAD,
     .name = "rules",
@@ -205,4 +266,5 @@ const struct kt_plugin engine_rules = {
     .label = {"Rules", "规则"},
     .summary = {"Business rules and their versions", "业务规则及其版本"},
     .methods = KT_LIST(methods),
+    .events = KT_LIST(topics),
 };

@@ -59,7 +59,7 @@ struct stats {
     atomic_ullong jobs, jobs_failed;
 
     /** Of all threads: see stats_count_rules. */
-    atomic_ullong rules, rules_failed, rule_steps, rule_us;
+    atomic_ullong rules, rules_failed, rule_steps, rule_us, rules_disabled;
 };
 
 void stats_init(struct stats *stats);

@@ -167,6 +167,25 @@ static bool run_request(struct writer *writer, struct store_txn *top,
     return true;
 }
 
+/* Rules that failed too often in a row, as the request before may have seen: what it did is undone,
+ * this stays. When it cannot be written it is tried again at their next failure. */
+static void disable_rules(struct writer *writer, struct store_txn *top)
+{
+    struct kt_ctx *ctx = &writer->ctx.base;
+    size_t count = 0;
+    if (!script_life_has_due(writer->registry->life))
+        return;
+    begin_request(writer, top);
+    ctx->until_us = 0;
+    access_become_server(ctx);
+    enum kt_status status = begin_nested(writer, top);
+    if (status == KT_OK)
+        status = end_nested(
+            writer, top, registry_rules_disable_due(ctx, &count, &writer->ctx.next_registry), true);
+    if (store_take_fault(top->store) == STORE_FAULT_NONE && status == KT_OK)
+        counter_add(&writer->ctx.engine->stats.rules_disabled, count);
+}
+
 /* --- Jobs --- */
 
 /* A job and the note that it ran stay or go together. */
@@ -241,6 +260,7 @@ static bool run_due_jobs(struct writer *writer, struct store_txn *top, bool is_f
         }
         if (!job || !run_job(writer, top, job, is_first && !ran))
             return ran;
+        disable_rules(writer, top);
         ran = true;
     }
 }
@@ -282,6 +302,7 @@ static struct engine_request *run_batch(struct writer *writer, struct store_txn 
         (*end)->measure.begun_us = now_us;
         if (!run_request(writer, top, *end, count == 0))
             break;
+        disable_rules(writer, top);
         now_us = clock_monotonic_us();
         (*end)->measure.ended_us = now_us;
         bytes += (*end)->params_size;

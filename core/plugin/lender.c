@@ -72,8 +72,10 @@ enum kt_status rules_lender_take(struct rules_lender *lender, struct kt_ctx *ctx
     if (lender->idle_count)
         set = lender->idle[--lender->idle_count];
     pthread_mutex_unlock(&lender->lock);
-    if (!set)
+    if (!set) {
         KT_TRY(script_set_build(ctx, lender->files, lender->file_count, &set));
+        script_set_follow(set, ctx->registry->rules);
+    }
     rules_lender_rearm(lender, ctx, set);
     *out = set;
     return KT_OK;

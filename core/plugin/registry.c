@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "plugin/custom.h"
+#include "plugin/rules.h"
 #include "plugin/upgrade.h"
 #include "record/record.h"
 
@@ -247,6 +248,7 @@ static void fill_jobs(struct registry *registry)
 static void registry_free(struct registry *registry)
 {
     script_set_free(registry->rules);
+    script_life_release(registry->life);
     rules_lender_free(registry->lender);
     bus_table_free(&registry->handlers);
     access_table_free(&registry->access);
@@ -302,6 +304,13 @@ static enum kt_status build_schema_for_currency(struct kt_ctx *ctx, struct regis
     return status;
 }
 
+/* They are counted, and those that are disabled do not run. */
+static enum kt_status count_rules(struct kt_ctx *ctx, struct registry *registry)
+{
+    script_set_watch(registry->rules, registry->life);
+    return rules_off_apply(ctx, registry->rules);
+}
+
 static enum kt_status build_parts(struct kt_ctx *ctx, struct registry *registry,
                                   struct kt_list *reports)
 {
@@ -330,6 +339,7 @@ static enum kt_status build_parts(struct kt_ctx *ctx, struct registry *registry,
         KT_TRY(script_set_build(ctx, files->at, files->count, &registry->rules));
         registry->lender = rules_lender_new(files);
     }
+    KT_TRY(count_rules(ctx, registry));
     KT_TRY(upgrade_run(ctx, &upgrade, reports));
     if (upgrade.migrates)
         KT_TRY(record_refresh(ctx, false));
@@ -343,6 +353,9 @@ enum kt_status registry_build(struct kt_ctx *ctx, struct plugin_catalog *catalog
     struct registry *registry = must(calloc(1, sizeof(*registry)));
     atomic_init(&registry->references, 1);
     registry->catalog = plugin_catalog_hold(catalog);
+    registry->life = before ? before->life : script_life_new();
+    if (before)
+        script_life_hold(registry->life);
     enum kt_status status = build_parts(ctx, registry, reports);
     if (status != KT_OK) {
         if (ctx->error.entity) /* It goes with the schema. */
@@ -365,5 +378,5 @@ enum kt_status registry_renew_rules(struct kt_ctx *ctx, struct registry *registr
         KT_TRY(script_set_build(ctx, files->at, files->count, &fresh));
     script_set_free(registry->rules);
     registry->rules = fresh;
-    return KT_OK;
+    return count_rules(ctx, registry);
 }

@@ -13,6 +13,7 @@
 #include "kontor/limits.h"
 #include "plugin/catalog.h"
 #include "script/declared.h"
+#include "script/life.h"
 
 enum registry_kind {
     REGISTRY_PLAIN,
@@ -50,6 +51,7 @@ struct registry {
     size_t method_count;
     struct script_set *rules;    /**< Used by the writer only. */
     struct rules_lender *lender; /**< Of rules for those who read. */
+    struct script_life *life; /**< What rules did, over all registries; a reference of its own. */
     struct job *jobs;
     size_t job_count;
 };
@@ -136,6 +138,12 @@ struct rules_log {
     uint64_t limit;
 };
 enum kt_status registry_reply_rules_log(struct kt_ctx *ctx, const struct rules_log *asked);
+/** Disable, in the data, the rules that failed too often in a row. rules_off.c */
+enum kt_status registry_rules_disable_due(struct kt_ctx *ctx, size_t *count, struct registry **out);
+enum kt_status registry_rules_enable(struct kt_ctx *ctx, const char *rule, struct registry **out);
+/** Answer rules.explain: what runs in a transition, another change of an entity, a method of a rule
+ *  file or on a topic, in its order. rules_explain.c */
+enum kt_status registry_reply_rules_explain(struct kt_ctx *ctx, const char *what);
 /** Answer rules.test: the stored tests and those in `files` (NULL: none), under what a push of them
  *  would put in force. All is undone. rules_test.c */
 enum kt_status registry_reply_rules_test(struct kt_ctx *ctx, const msgpack_object *files);

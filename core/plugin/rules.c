@@ -137,13 +137,16 @@ static enum kt_status list_files(struct kt_ctx *ctx, struct kt_list *list)
 static enum kt_status list_all(struct kt_ctx *ctx, struct kt_map *answer)
 {
     struct kt_list *rules = kt_list_new(ctx), *files = kt_list_new(ctx);
+    struct kt_list *disabled = kt_list_new(ctx);
     uint64_t revision;
     if (ctx->registry->rules)
         script_set_list(ctx->registry->rules, rules);
     KT_TRY(list_files(ctx, files));
+    KT_TRY(rules_off_list(ctx, disabled));
     KT_TRY(rules_revision_last(ctx, &revision));
     kt_map_set(answer, "rules", rules->object);
     kt_map_set(answer, "files", files->object);
+    kt_map_set(answer, "disabled", disabled->object);
     custom_list(ctx, ctx->registry, answer);
     kt_map_set_int(answer, "revision", (int64_t)revision);
     return KT_OK;
@@ -213,6 +216,7 @@ static enum kt_status change(struct kt_ctx *ctx, const struct rules_tree *after,
     KT_TRY(rules_apply(ctx, after, note, changes));
     if (changes->count == 0)
         return reply_change(ctx, changes, 0);
+    KT_TRY(rules_off_forget(ctx, changes));
     KT_TRY(registry_build(ctx, ctx->registry->catalog, kt_list_new(ctx), out));
     if (with_tests) {
         KT_TRY(rules_run_tests(ctx, &report));

@@ -93,3 +93,9 @@ bool rules_is_test(const char *name);
 enum kt_status rules_run_tests(struct kt_ctx *ctx, struct script_test_report *out);
 /** KT_CONFLICT with the report in its details unless all of them passed. */
 enum kt_status rules_require_tests(struct kt_ctx *ctx, const struct script_test_report *report);
+
+/** --- rules_off.c --- */
+enum kt_status rules_off_list(struct kt_ctx *ctx, struct kt_list *out);
+/** Before the set runs. */
+enum kt_status rules_off_apply(struct kt_ctx *ctx, struct script_set *set);
+enum kt_status rules_off_forget(struct kt_ctx *ctx, const struct rules_changes *changes);

@@ -35,6 +35,7 @@ enum kt_status rules_run_tests(struct kt_ctx *ctx, struct script_test_report *ou
         return KT_OK;
     const struct script_tests tests = {
         .files = files->at, .count = files->count, .rules = ctx->registry->rules, .become = become};
+    script_set_watch(tests.rules, NULL);
     return script_tests_run(ctx, &tests, out);
 }
 

@@ -19,6 +19,7 @@ enum space {
     SPACE_RULE = 'L',        /**< file name -> msgpack {name, hash, ...} */
     SPACE_RULE_TEXT = 'B',   /**< hash -> text of a rule file, of any revision */
     SPACE_RULE_REVISION = 'G', /**< number -> msgpack {revision, at, user, files...} */
+    SPACE_RULE_OFF = 'O',      /**< rule -> msgpack {rule, file, failures, error, at}: disabled */
     SPACE_MODULE = 'M',        /**< module name -> msgpack {enabled, schema, upgrades...} */
     SPACE_CHANGED = 'X',       /**< entity, stamp, id -> nothing: what changed since */
     SPACE_WORD = 'W',          /**< entity, word, id -> weight: the full-text index */

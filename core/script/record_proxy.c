@@ -377,8 +377,12 @@ static int write_field(lua_State *lua)
     if (there ? kt_equal(there, &value) : value.type == MSGPACK_OBJECT_NIL)
         return 0;
     write_member(ctx, proxy, field->name, value);
-    proxy->record->call->changed = true;
-    proxy->record->call->stale = true;
+    struct script_call *call = proxy->record->call;
+    call->changed = call->stale = true;
+    if (call->turn_began_us)
+        script_life_touch(call, proxy->field
+                                    ? kt_format(ctx, "%s.%s", proxy->field->name, field->name)
+                                    : field->name);
     script_check_arena(lua);
     return 0;
 }

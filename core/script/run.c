@@ -56,7 +56,7 @@ static bool find_step(const struct script_set *set, const struct record_step *st
 
 /* --- A rule's turn --- */
 
-static const char *moment_of(const struct script_call *call)
+const char *script_moment_of(const struct script_call *call)
 {
     if (call->step)
         return kt_format(call->ctx, "%s_%s", call->when == SCRIPT_AFTER ? "after" : "before",
@@ -66,7 +66,7 @@ static const char *moment_of(const struct script_call *call)
     return call->params ? "method" : "schedule";
 }
 
-static const char *entity_of(const struct script_call *call)
+const char *script_entity_of(const struct script_call *call)
 {
     if (call->step)
         return call->step->entity->name;
@@ -79,18 +79,20 @@ static void begin_turn(struct script_call *call, const struct script_rule *rule)
     call->rule = rule;
     call->acting = (struct kt_names){(const char *const *)&rule->as, 1};
     call->ctx->acting = rule->as ? &call->acting : call->caller;
+    script_life_begin(call);
     if (!call->ctx->journal)
         return;
     const struct journal_rule noted = {.rule = rule->name,
                                        .file = rule->file,
-                                       .entity = entity_of(call),
-                                       .moment = moment_of(call),
+                                       .entity = script_entity_of(call),
+                                       .moment = script_moment_of(call),
                                        .id = call->id};
     journal_rule_begin(call->ctx, &call->turn, &noted, call->record ? &call->record->object : NULL);
 }
 
 static void end_turn(struct script_call *call)
 {
+    script_life_passed(call);
     if (call->ctx->journal)
         journal_rule_passed(call->ctx, &call->turn, call->step ? call->step->entity : NULL,
                             call->record ? &call->record->object : NULL);
@@ -117,12 +119,17 @@ static void fill_field(lua_State *lua, struct script_call *call, const struct sc
     lua_rawgeti(lua, LUA_REGISTRYINDEX, rule->run);
     lua_pushvalue(lua, target);
     lua_pushvalue(lua, record);
-    run_turn(lua, call, rule, 2, 1);
+    begin_turn(call, rule);
+    lua_call(lua, 2, 1);
+    script_check_running(lua);
     lua_setfield(lua, target, rule->field);
+    end_turn(call);
 }
 
 static void fill(lua_State *lua, struct script_call *call, const struct script_rule *rule)
 {
+    if (rule->disabled)
+        return;
     if (!rule->lines) {
         fill_field(lua, call, rule, 2, 2);
         return;
@@ -158,6 +165,8 @@ static int run_step(lua_State *lua)
             call->stale = false;
             continue;
         }
+        if (rule->disabled)
+            continue;
         compute_again(lua, call);
         lua_rawgeti(lua, LUA_REGISTRYINDEX, rule->run);
         lua_pushvalue(lua, 2);
@@ -177,6 +186,8 @@ static int run_event(lua_State *lua)
     script_push_event(lua);
     for (size_t i = 0; i < call->bind_count; i++) {
         const struct script_rule *rule = &set->rules[call->binds[i].rule];
+        if (rule->disabled)
+            continue;
         lua_rawgeti(lua, LUA_REGISTRYINDEX, rule->run);
         lua_pushvalue(lua, 2);
         run_turn(lua, call, rule, 1, 0);
@@ -327,6 +338,8 @@ static enum kt_status run(struct script_set *set, struct script_call *call, lua_
     lua_pushlightuserdata(lua, call);
     int failed = lua_pcall(lua, 1, 0, top + 1);
     enum kt_status status = failed ? fault(set, call, failed) : KT_OK;
+    if (failed)
+        script_life_ended(call, status);
     ctx->acting = call->caller;
     if (ctx->journal) {
         if (status == KT_RULE_DENIED && strcmp(ctx->error.rule, call->rule->name) == 0)
@@ -405,6 +418,10 @@ enum kt_status script_run_method(struct script_set *set, struct kt_ctx *ctx, con
 {
     struct script_call call = {.ctx = ctx, .params = params};
     KT_TRY(find_named(set, ctx, SCRIPT_METHOD, name, &call));
+    if (call.rule->disabled)
+        return kt_fail(ctx, KT_CONFLICT, "method",
+                       "%s is disabled, as it failed too often: see rules.list",
+                       "%s 因多次出错已被停用：请查看 rules.list", name);
     call.subject = script_record_fixed(ctx, kt_format(ctx, "%s(params)", name), NULL, fields,
                                        params, "parameters cannot be changed");
     KT_TRY(run(set, &call, run_method));
@@ -416,5 +433,7 @@ enum kt_status script_run_schedule(struct script_set *set, struct kt_ctx *ctx, c
 {
     struct script_call call = {.ctx = ctx};
     KT_TRY(find_named(set, ctx, SCRIPT_SCHEDULE, name, &call));
+    if (call.rule->disabled)
+        return KT_OK;
     return run(set, &call, run_schedule);
 }

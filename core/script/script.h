@@ -45,8 +45,13 @@ enum kt_status script_run_method(struct script_set *set, struct kt_ctx *ctx, con
 enum kt_status script_run_schedule(struct script_set *set, struct kt_ctx *ctx, const char *name);
 /** From now on the same random numbers in each request: for tests. */
 void script_set_fix_random(struct script_set *set);
-/** Each rule as {name, kind, on, priority, as?, file, line, source} added to `list`. */
+/** Each rule as rules.list tells it (core/rpc/README.md), added to `list`. */
 void script_set_list(const struct script_set *set, struct kt_list *list);
+/** The same of those that run at that moment, in their order. */
+void script_set_list_step(const struct script_set *set, const struct record_step *step, bool after,
+                          struct kt_list *list);
+void script_set_list_topic(const struct script_set *set, const char *topic, struct kt_list *list);
+void script_set_list_method(const struct script_set *set, const char *method, struct kt_list *list);
 /** The file that the rule of that name stands in; NULL: there is none, or no set. */
 const char *script_set_file_of(const struct script_set *set, const char *rule);
 /** Call at the start of each request: gives the step budget anew. NULL is fine. */

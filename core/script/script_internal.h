@@ -58,9 +58,11 @@ struct script_rule {
     char *as; /**< The role whose rights it has; NULL: its caller's. */
     int line;
     int priority;
-    unsigned disable_after;    /**< Failures in a row; 0: never. */
-    int run;                   /**< Reference to the function in Lua's registry. */
-    const char *field, *lines; /**< SCRIPT_DEFAULT, SCRIPT_COMPUTE: of the record or its lines. */
+    unsigned disable_after;     /**< Failures in a row; 0: never. */
+    bool disabled;              /**< It does not run. */
+    struct script_count *count; /**< What it did so far; NULL: nobody counts. */
+    int run;                    /**< Reference to the function in Lua's registry. */
+    const char *field, *lines;  /**< SCRIPT_DEFAULT, SCRIPT_COMPUTE: of the record or its lines. */
 };
 
 enum script_when { SCRIPT_BEFORE, SCRIPT_AFTER, SCRIPT_ON_EVENT };
@@ -94,9 +96,12 @@ struct script_call {
     const struct kt_map *record; /**< What the subject edits; NULL when it is fixed. */
     msgpack_object answer;       /**< Of a method. */
     struct journal_turn turn;    /**< Of `rule`, while somebody keeps a journal. */
-    bool failed;                 /**< ctx->error says why: nothing of this call may run on. */
-    bool changed;                /**< A rule assigned to the record, */
-    bool stale;                  /**< and what is computed from it is to be computed again. */
+    int64_t turn_began_us;       /**< 0: it is not noted. */
+    const char *touched[8];      /**< Fields that it has changed. */
+    size_t touched_count;
+    bool failed;  /**< ctx->error says why: nothing of this call may run on. */
+    bool changed; /**< A rule assigned to the record, */
+    bool stale;   /**< and what is computed from it is to be computed again. */
 };
 
 struct script_set {
@@ -121,6 +126,7 @@ struct script_set {
         bool fixed;  /**< Always alike: in tests. */
     } random;
 
+    struct script_life *life;         /**< Where turns are noted; NULL: nowhere. */
     struct kt_ctx *building;          /**< While files are loaded. */
     struct script_declared *declared; /**< First run, for declarations; NULL when rules are kept. */
     struct script_suite *suite;       /**< Of a set of tests; else NULL. */
@@ -172,6 +178,24 @@ void script_enter(struct script_set *set, struct script_call *call);
 void script_leave(struct script_set *set, struct context_rules *rules);
 /** Message handler: any error value becomes a text with file and line. */
 int script_explain(lua_State *lua);
+
+const char *script_moment_of(const struct script_call *call);
+/** "" when it is about none. */
+const char *script_entity_of(const struct script_call *call);
+
+/** --- life.c: a rule's turn is noted --- */
+void script_life_begin(struct script_call *call);
+void script_life_passed(struct script_call *call);
+/** The turn of call->rule ended the run; ctx->error says why. */
+void script_life_ended(const struct script_call *call, enum kt_status status);
+/** It has changed that field. */
+void script_life_touch(struct script_call *call, const char *field);
+/** state, disable_after, and what it did so far. */
+void script_life_tell(const struct script_set *set, const struct script_rule *rule,
+                      struct kt_map *row);
+/** set.c: a row of rules.list. */
+struct kt_map *script_rule_row(struct kt_ctx *ctx, const struct script_set *set,
+                               const struct script_rule *rule);
 
 /** --- test_run.c: tests of rules --- */
 struct script_suite;

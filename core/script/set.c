@@ -275,22 +275,27 @@ void script_set_fix_random(struct script_set *set)
     set->random.fixed = true;
 }
 
+struct kt_map *script_rule_row(struct kt_ctx *ctx, const struct script_set *set,
+                               const struct script_rule *rule)
+{
+    struct kt_map *row = kt_map_new(ctx);
+    kt_map_set_text(row, "name", kt_format(ctx, "%s", rule->name));
+    kt_map_set_text(row, "kind", kind_words[rule->kind]);
+    kt_map_set_text(row, "on", kt_format(ctx, "%s", rule->on));
+    kt_map_set_int(row, "priority", rule->priority);
+    if (rule->as)
+        kt_map_set_text(row, "as", kt_format(ctx, "%s", rule->as));
+    kt_map_set_text(row, "file", kt_format(ctx, "%s", rule->file));
+    kt_map_set_int(row, "line", rule->line);
+    kt_map_set_text(row, "source", kt_format(ctx, "%s", rule->source));
+    script_life_tell(set, rule, row);
+    return row;
+}
+
 void script_set_list(const struct script_set *set, struct kt_list *list)
 {
-    for (size_t i = 0; i < set->rule_count; i++) {
-        const struct script_rule *rule = &set->rules[i];
-        struct kt_map *row = kt_map_new(list->ctx);
-        kt_map_set_text(row, "name", kt_format(list->ctx, "%s", rule->name));
-        kt_map_set_text(row, "kind", kind_words[rule->kind]);
-        kt_map_set_text(row, "on", kt_format(list->ctx, "%s", rule->on));
-        kt_map_set_int(row, "priority", rule->priority);
-        if (rule->as)
-            kt_map_set_text(row, "as", kt_format(list->ctx, "%s", rule->as));
-        kt_map_set_text(row, "file", kt_format(list->ctx, "%s", rule->file));
-        kt_map_set_int(row, "line", rule->line);
-        kt_map_set_text(row, "source", kt_format(list->ctx, "%s", rule->source));
-        kt_list_add(list, row->object);
-    }
+    for (size_t i = 0; i < set->rule_count; i++)
+        kt_list_add(list, script_rule_row(list->ctx, set, &set->rules[i])->object);
 }
 
 const char *script_set_file_of(const struct script_set *set, const char *rule)

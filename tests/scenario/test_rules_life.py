@@ -374,6 +374,169 @@ class Life(KontorCase):
         self.kontor("push", str(self.folder), "--skip-tests")
         self.assertIn("not tested", self.kontor("log", "--limit", "1"))
 
+    # --- Counts, and rules that disable themselves ---
+
+    def rule(self, name):
+        return next(rule for rule in self.admin.call("rules.list")["rules"]
+                    if rule["name"] == name)
+
+    def test_counts_outlive_a_push(self):
+        self.push({"count.lua": LIMIT.replace("house.limit", "house.counted")})
+        self.customer("100")
+        with self.refused("rule_denied", field="credit_limit", rule="house.counted"):
+            self.customer("7000")
+        self.assert_fields(self.rule("house.counted"), runs=2, denied=1, failed=0, changed=[],
+                           state="on")
+        # Dry runs and tests are not counted; another text of the rule goes on.
+        party = self.admin.create("parties.party", kind="company", name="Evers")["id"]
+        self.admin.call("record.create", entity="customers.customer",
+                        values={"party": party}, dry_run=True)
+        self.push({"count.lua": HIGHER.replace("house.limit", "house.counted"),
+                   "count_test.lua": 'test("it", function() local p = given.record("parties.party",'
+                   ' { kind = "company", name = "E" })\n'
+                   'given.record("customers.customer", { party = p }) end)'})
+        self.assert_fields(self.rule("house.counted"), runs=2, denied=1)
+        self.customer("7000")
+        self.assert_fields(self.rule("house.counted"), runs=3, denied=1)
+        self.assertRegex(self.kontor("list", "--counts"),
+                         r"house\.counted .* on +3 +1 +0 ")
+
+    BREAKS = """
+rule{
+    on = "customers.customer.before_save", name = "%s", disable_after = 3,
+    check = function(customer)
+        if customer.note == "bad" then error("cannot cope") end
+        if customer.note == "no" then kontor.deny("not so") end
+    end,
+}
+"""
+
+    def fail(self, rule, note="bad", code="rule_failed"):
+        party = self.admin.create("parties.party", kind="company", name="Evers")["id"]
+        with self.refused(code, field=self.ANY, rule=rule):
+            self.admin.create("customers.customer", party=party, note=note)
+
+    def test_rule_that_keeps_failing_is_disabled_with_an_alert(self):
+        self.push({"breaks.lua": self.BREAKS % "house.breaks"})
+        disabled = self.admin.call("system.stats")["rules_disabled"]
+        event = self.admin.call("system.stats")["last_event"]
+        # Given two failures, a run that went well and a denial: the row begins anew,
+        self.fail("house.breaks")
+        self.fail("house.breaks")
+        self.customer()
+        self.fail("house.breaks", "no", "rule_denied")
+        self.fail("house.breaks")
+        self.fail("house.breaks")
+        self.assertEqual("on", self.rule("house.breaks")["state"])
+        # when it fails the third time in a row,
+        self.fail("house.breaks")
+        # then it is disabled and everybody can see it,
+        rule = self.rule("house.breaks")
+        self.assert_fields(rule, state="disabled", failed=5, denied=1, disable_after=3)
+        self.assertRegex(rule["last_error"], r"breaks\.lua:5: cannot cope")
+        row, = self.admin.call("rules.list")["disabled"]
+        self.assert_fields(row, rule="house.breaks", file="breaks.lua", failures=3)
+        self.assertEqual(disabled + 1, self.admin.call("system.stats")["rules_disabled"])
+        alert, = self.admin.call("event.read", **{"from": event + 1},
+                                 topics=["rules.disabled"])["events"]
+        self.assert_fields(alert["payload"], rule="house.breaks", failures=3)
+        self.assertIn("rule house.breaks (breaks.lua) is disabled: it failed 3 times in a row",
+                      self.server.log())
+        self.assertIn("disabled", self.kontor("explain", "customers.customer.create"))
+        # and does not run.
+        party = self.admin.create("parties.party", kind="company", name="Evers")["id"]
+        self.admin.create("customers.customer", party=party, note="bad")
+        # Enabled, it runs again, until it fails as often again.
+        self.assertEqual("house.breaks: enabled\n", self.kontor("enable", "house.breaks"))
+        for _ in range(3):
+            self.fail("house.breaks")
+        self.assertEqual("disabled", self.rule("house.breaks")["state"])
+        # A push of something else leaves it so, one of its file enables it.
+        self.push({"note.lua": NOTE})
+        self.assertEqual("disabled", self.rule("house.breaks")["state"])
+        self.push({"breaks.lua": self.BREAKS % "house.breaks" + "-- mended\n"})
+        self.assertEqual("on", self.rule("house.breaks")["state"])
+        with self.refused("not_found", field="rule"):
+            self.admin.call("rules.enable", rule="house.breaks")
+
+    def test_disabled_survives_a_restart(self):
+        server = Server().start()
+        self.addCleanup(server.close)
+        admin = server.connect()
+        admin.call("rules.push", files={"breaks.lua": """
+            rule{ on = "system.setting.before_create", name = "house.once", disable_after = 1,
+                  check = function(setting) error("never") end }"""})
+        with self.refused("rule_failed", field=self.ANY, rule="house.once"):
+            admin.create("system.setting", name="a", value="b")
+        admin.create("system.setting", name="a", value="b")
+        server.stop()
+        admin = server.start().connect()
+        rule, = admin.call("rules.list")["rules"]
+        self.assertEqual("disabled", rule["state"])
+        admin.create("system.setting", name="c", value="d")
+
+    # --- Explain ---
+
+    def test_explain(self):
+        self.push({"limit.lua": LIMIT, "note.lua": NOTE, "more.lua": """
+            rule{ on = "customers.customer.before_create", name = "house.first", priority = 10,
+                  as = "system.admin", check = function(customer) customer.note = "first" end }
+            rule{ on = "customers.customer.before_create", name = "house.second",
+                  check = function(customer) customer.note = "second" end }
+            handler{ on = "customers.customer.created", name = "house.heard",
+                     run = function(event) end }"""})
+        self.customer()
+        told = self.admin.call("rules.explain", of="customers.customer.create")
+        steps = [(step["step"], step["name"]) for step in told["steps"]]
+        self.assertEqual([
+            ("before", "house.first"), ("before", "house.limit"), ("before", "house.second"),
+            ("stored", "customers.customer"), ("event", "customers.customer.created"),
+            ("handler", "house.heard"), ("after", "house.note")],
+            [step for step in steps if step[0] not in ("hook", "computed")])
+        self.assertEqual(list(range(1, len(steps) + 1)), [step["number"] for step in told["steps"]])
+        first = next(step for step in told["steps"] if step["name"] == "house.first")
+        self.assert_fields(first, priority=10, file="more.lua", line=2, **{"as": "system.admin"},
+                           changed=["note"], state="on")
+        self.assertEqual([
+            {"what": "field", "field": "note", "rules": ["house.first", "house.second"]},
+            {"what": "priority", "priority": 50, "rules": ["house.limit", "house.second"]}],
+            told["conflicts"])
+        text = self.kontor("explain", "customers.customer.create")
+        self.assertRegex(text, r"\n +\d+  before     house\.first  priority 10, more\.lua:2, as "
+                         r"system\.admin\n")
+        self.assertIn("same field note: house.first, house.second\n", text)
+        with self.refused("not_found", field="of"):
+            self.admin.call("rules.explain", of="customers.customer.explode")
+        topic = self.admin.call("rules.explain", of="customers.customer.created")["steps"]
+        self.assertEqual(["event", "handler"], [step["step"] for step in topic])
+
+    # --- Trace ---
+
+    def test_trace(self):
+        self.push({"limit.lua": LIMIT, "fill.lua": """
+            rule{ on = "customers.customer.before_create", name = "house.fill", priority = 10,
+                  check = function(customer) customer.note = "filled" end }"""})
+        begun = self.admin.call("rules.trace")
+        self.assertEqual([], begun["turns"])
+        made = self.customer()["id"]
+        with self.refused("rule_denied", field="credit_limit", rule="house.limit"):
+            self.admin.update("customers.customer", made, credit_limit="9000")
+        turns = self.admin.call("rules.trace", after=begun["next"])["turns"]
+        self.assertEqual([("house.fill", "before_create", "changed"),
+                          ("house.limit", "before_create", "passed"),
+                          ("house.limit", "before_update", "denied")],
+                         [(turn["rule"], turn["moment"], turn["outcome"]) for turn in turns])
+        self.assert_fields(turns[0], user="admin", file="fill.lua", line=2, fields=["note"],
+                           entity="customers.customer")
+        self.assert_fields(turns[2], id=made, message="the limit ends at 5000")
+        only = self.admin.call("rules.trace", after=begun["next"], rule="house.fill")
+        self.assertEqual(["house.fill"], [turn["rule"] for turn in only["turns"]])
+        lines = self.kontor("trace", "--after", str(begun["next"]), "--seconds", "1",
+                            "--rule", "house.limit").splitlines()
+        self.assertEqual(2, len(lines), lines)
+        self.assertRegex(lines[1], r"Z  admin  house\.limit  before_update  customers\.customer "
+                         rf"{made}  denied  \d+ us: the limit ends at 5000$")
+
 
 if __name__ == "__main__":
     main()

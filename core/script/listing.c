@@ -1,0 +1,39 @@
+/* What would run at a moment, in its order: for rules.explain. */
+#include <string.h>
+
+#include "script/script_internal.h"
+
+static void list_at(const struct script_set *set, const struct script_bind *place,
+                    struct kt_list *list)
+{
+    for (size_t i = 0; set && i < set->bind_count; i++) {
+        const struct script_bind *bind = &set->binds[i];
+        bool same_verb = !place->verb || (bind->verb && strcmp(bind->verb, place->verb) == 0);
+        if (bind->when == place->when && bind->moment == place->moment && same_verb &&
+            strcmp(bind->subject, place->subject) == 0)
+            kt_list_add(list, script_rule_row(list->ctx, set, &set->rules[bind->rule])->object);
+    }
+}
+
+void script_set_list_step(const struct script_set *set, const struct record_step *step, bool after,
+                          struct kt_list *list)
+{
+    const struct script_bind place = {.subject = step->entity->name,
+                                      .when = after ? SCRIPT_AFTER : SCRIPT_BEFORE,
+                                      .moment = step->moment,
+                                      .verb = step->verb};
+    list_at(set, &place, list);
+}
+
+void script_set_list_topic(const struct script_set *set, const char *topic, struct kt_list *list)
+{
+    const struct script_bind place = {.subject = topic, .when = SCRIPT_ON_EVENT};
+    list_at(set, &place, list);
+}
+
+void script_set_list_method(const struct script_set *set, const char *method, struct kt_list *list)
+{
+    for (size_t i = 0; set && i < set->rule_count; i++)
+        if (set->rules[i].kind == SCRIPT_METHOD && strcmp(set->rules[i].name, method) == 0)
+            kt_list_add(list, script_rule_row(list->ctx, set, &set->rules[i])->object);
+}
