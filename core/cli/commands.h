@@ -27,6 +27,7 @@
     X(command_module_enable)                                                                       \
     X(command_module_disable)                                                                      \
     X(command_module_upgrade)                                                                      \
+    X(command_rules_check)                                                                         \
     X(command_rules_diff)                                                                          \
     X(command_rules_enable)                                                                        \
     X(command_rules_explain)                                                                       \
@@ -36,6 +37,7 @@
     X(command_rules_push)                                                                          \
     X(command_rules_remove)                                                                        \
     X(command_rules_rollback)                                                                      \
+    X(command_rules_stubs)                                                                         \
     X(command_rules_test)                                                                          \
     X(command_rules_trace)                                                                         \
     X(command_user_list)                                                                           \
