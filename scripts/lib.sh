@@ -6,10 +6,11 @@ BUILD_PACKAGES=(
     libevent-dev liblmdb-dev liblua5.4-dev libmsgpack-dev libsodium-dev libutf8proc-dev
     libcsv-dev libjansson-dev
     libcmocka-dev
+    lua-check # its parser is that of `kontor rules check`
     python3 # the demo plays its story through the command `kontor`
 )
 TEST_PACKAGES=(
-    binutils clang clang-format clang-tidy libclang-rt-14-dev lua-check
+    binutils clang clang-format clang-tidy libclang-rt-14-dev
     python3-msgpack python3-pynvim # a client that nobody here wrote
 )
 

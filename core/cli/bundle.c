@@ -92,7 +92,8 @@ static enum cli_exit add_folder(struct bundle *bundle, const char *folder, const
         }
         if (S_ISDIR(status.st_mode) && below[0] == '\0')
             code = add_folder(bundle, path, entry);
-        else if (S_ISREG(status.st_mode) && bundle_is_name(entry))
+        else if (S_ISREG(status.st_mode) && bundle_is_name(entry) &&
+                 strcmp(entry, "kontor.lua") != 0) /* Of `rules stubs`, for editors. */
             code = add_file(bundle, path, name);
         free(entries[i]);
     }

@@ -8,6 +8,14 @@
 #include "cli/text.h"
 #include "cli/workbench.h"
 
+static msgpack_object keep(const struct cli *cli, const char *text)
+{
+    size_t length = strlen(text);
+    char *copy = build_memory(cli->zone, length + 1);
+    memcpy(copy, text, length + 1);
+    return build_text_of(copy, length);
+}
+
 /* "rule file credit.lua:12: ..." tells where. */
 static msgpack_object server_finding(struct cli *cli, const struct client_error *error)
 {
@@ -19,12 +27,12 @@ static msgpack_object server_finding(struct cli *cli, const struct client_error 
         at = strstr(message, file);
     if (at && at[strlen(file)] == ':')
         line = strtol(at + strlen(file) + 1, NULL, 10);
-    build_set(&finding, "file", build_text(file));
+    build_set(&finding, "file", keep(cli, file));
     build_set(&finding, "line", build_int(line > 0 ? line : 1));
     build_set(&finding, "column", build_int(1));
-    build_set(&finding, "code", build_text(error->code));
+    build_set(&finding, "code", keep(cli, error->code));
     build_set(&finding, "level", build_text("error"));
-    build_set(&finding, "message", build_text(message));
+    build_set(&finding, "message", keep(cli, message));
     return finding.object;
 }
 
@@ -39,9 +47,10 @@ static enum cli_exit ask_server(struct cli *cli, const struct bundle *bundle,
     enum cli_exit code = cli_ask(cli, "rules.push", &params.object, &reply);
     *finding = build_nil();
     if (code == CLI_REFUSED) {
-        *finding = server_finding(cli, &reply.error);
+        *finding = server_finding(cli, reply.error);
         code = CLI_OK;
     }
+    client_reply_free(&reply);
     return code;
 }
 

@@ -1,5 +1,5 @@
--- kontor rules stubs: files for editors and people, from the API's own description and from what the
--- server tells of itself. Called with {api, describe}; returns {NAME = TEXT}.
+-- kontor rules stubs: files for editors and people, from the API's own description and from what
+-- the server tells of itself. Called with {api, describe}; returns {NAME = TEXT}.
 
 local TYPES = {
     text = "string", enum = "string", state = "string", int = "integer", ref = "integer",
