@@ -285,6 +285,11 @@ function kontor.now() end
 ---@param value string|integer|Decimal
 ---@return Decimal
 function kontor.decimal(value) end
+---An amount, rounded to the digits of the company's currency.
+---金额，按公司币种的小数位舍入。
+---@param value string|integer|Decimal
+---@return Decimal
+function kontor.money(value) end
 ---A day from "2026-11-24" or year, month, day.
 ---由 "2026-11-24" 或年、月、日得到日期。
 ---@param value string|integer|Date

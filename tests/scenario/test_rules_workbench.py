@@ -22,7 +22,7 @@ field{ entity = "sales.order", name = "x_trip", type = "ref", to = "custom.trip"
 RULE = """\
 rule{
     on = "sales.order.before_confirm",
-    name = "house.rule",
+    name = "house.rule", -- 规则
     check = function(order, step)
         %s
     end,

@@ -6,7 +6,9 @@ local parser_found, parser = pcall(require, "luacheck.parser")
 local decoder_found, decoder = pcall(require, "luacheck.decoder")
 local luacheck_found, luacheck = pcall(require, "luacheck")
 
+-- What every record has, and what else a condition may ask for.
 local OWN = { id = true, version = true }
+local ASKED = { id = true, version = true, archived = true }
 
 -- The present file's findings are added by this.
 local report
@@ -244,7 +246,7 @@ function Walk:check_where(entity, node)
     for _, condition in ipairs(node and node.tag == "Table" and entity.fields and node or {}) do
         local name = condition.tag == "Table" and text_of(condition[1])
         local first = name and name:match("^[%w_]+")
-        if first and not entity.fields[first] and not OWN[first] then
+        if first and not entity.fields[first] and not ASKED[first] then
             report(condition[1], "K02", ("%s has no field '%s'%s"):format(entity.name, first,
                 guess(first, entity.fields)))
         end
@@ -541,9 +543,11 @@ return function(given)
         end
     end
     for _, name in ipairs(names) do
-        local starts = { 1 }
-        for at in given.files[name]:gmatch("\n()") do
-            starts[#starts + 1] = at
+        -- Counted in characters, as the parser's places are.
+        local starts, characters = { 1 }, 1
+        for line in given.files[name]:gmatch("[^\n]*\n") do
+            characters = characters + (utf8.len(line) or #line)
+            starts[#starts + 1] = characters
         end
         report = function(node, code, message)
             add{ file = name, line = node.line, column = node.offset - starts[node.line] + 1,
