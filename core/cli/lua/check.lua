@@ -6,9 +6,8 @@ local parser_found, parser = pcall(require, "luacheck.parser")
 local decoder_found, decoder = pcall(require, "luacheck.decoder")
 local luacheck_found, luacheck = pcall(require, "luacheck")
 
--- What every record has, and what else a condition may ask for.
-local OWN = { id = true, version = true }
-local ASKED = { id = true, version = true, archived = true }
+-- What every record has.
+local OWN = { id = true, version = true, archived = true }
 
 -- The present file's findings are added by this.
 local report
@@ -246,7 +245,7 @@ function Walk:check_where(entity, node)
     for _, condition in ipairs(node and node.tag == "Table" and entity.fields and node or {}) do
         local name = condition.tag == "Table" and text_of(condition[1])
         local first = name and name:match("^[%w_]+")
-        if first and not entity.fields[first] and not ASKED[first] then
+        if first and not entity.fields[first] and not OWN[first] then
             report(condition[1], "K02", ("%s has no field '%s'%s"):format(entity.name, first,
                 guess(first, entity.fields)))
         end

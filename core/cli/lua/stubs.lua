@@ -44,6 +44,7 @@ local function add_class(out, class, fields, has_version)
     out[#out + 1] = "---@field id integer"
     if has_version then
         out[#out + 1] = "---@field version integer"
+        out[#out + 1] = "---@field archived boolean"
     end
     for _, field in ipairs(fields) do
         local kept = field.required or field.type == "lines"
