@@ -12,8 +12,9 @@
 ---@operator div(Decimal|integer): Decimal
 ---@operator unm: Decimal
 local Decimal = {}
----Rounded to so many digits; mode: half_up (usual), half_even, half_down, up, down, ceiling, floor.
----舍入到指定小数位；方式：half_up（默认）、half_even、half_down、up、down、ceiling、floor。
+---Rounded to so many digits; mode: half_away (usual), half_even, half_down, up, down, ceiling,
+---floor.
+---舍入到指定小数位；方式：half_away（默认）、half_even、half_down、up、down、ceiling、floor。
 ---@param digits integer
 ---@param mode? string
 ---@return Decimal

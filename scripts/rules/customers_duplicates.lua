@@ -32,11 +32,13 @@ local function email_key(party)
     return party.email and party.email:lower() or nil
 end
 
-for name, compute in pairs({ x_name_key = name_key, x_phone_key = phone_key,
-                             x_email_key = email_key }) do
+local function compared_field(name, compute)
     field{ entity = "parties.party", name = name, type = "text", indexed = true, compute = compute,
            label = { "For comparison", "比对用" } }
 end
+compared_field("x_name_key", name_key)
+compared_field("x_phone_key", phone_key)
+compared_field("x_email_key", email_key)
 
 field{
     entity = "customers.customer",

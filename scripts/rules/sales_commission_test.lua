@@ -31,7 +31,7 @@ end
 local function sell(login, ropes)
     local party = given.record("parties.party", { kind = "company", name = "Quellmalz Prüfstand" })
     local customer = given.record("customers.customer", { party = party, x_duplicate_ok = true })
-    local rope = given.record("products.product", { code = "PROBE-" .. login, name = "Rope",
+    local rope = given.record("products.product", { code = "PROBE-" .. party, name = "Rope",
         kind = "service", price = "100.00", category = ropes })
     local order = given.record("sales.order", { customer = customer, salesperson = id_of(login),
         lines = { { product = rope, quantity = 1, price = "100.00", tax_rate = 0 },
@@ -75,6 +75,10 @@ story("the closest rate counts", function()
     -- Bob: 8.00 and 5.00.
     expect.equal(booked(sell("probe.bob", category)), kontor.decimal("13.00"))
     rate("10", "probe.ann")
+    -- The person goes before the category: 10.00 and 10.00.
+    local by_person = sell("probe.ann", category)
+    expect.equal(booked(by_person), kontor.decimal("20.00"))
+    kontor.call("finance.invoice.cancel", { id = by_person })
     rate("12", "probe.ann", category)
     -- Ann: 12.00 and 10.00.
     local invoice = sell("probe.ann", category)

@@ -290,7 +290,8 @@ class Rules(KontorCase):
 
     def test_rule_printed_in_the_readme(self):
         text = (RULES / "README.md").read_text(encoding="utf-8")
-        printed, *_ = re.findall(r"```lua\n(.*?)```", text, re.DOTALL)
+        printed, = (block for block in re.findall(r"```lua\n(.*?)```", text, re.DOTALL)
+                    if "house.minimum_order" in block)
         self.push(printed, "minimum_order.lua")
         self.assertEqual("confirmed", self.confirm(self.order(price="50.00")))
         with self.refused("rule_denied", field="net", rule="house.minimum_order"):
