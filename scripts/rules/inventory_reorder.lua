@@ -107,8 +107,7 @@ schedule{
         if not kontor.enabled("inventory") then
             return
         end
-        for _, point in ipairs(kontor.search("custom.reorder_point", { { "archived", "=", false } },
-            { limit = 2000 })) do
+        for _, point in ipairs(kontor.search("custom.reorder_point", {}, { limit = 2000 })) do
             plan(point)
         end
     end,

@@ -89,6 +89,17 @@ local function withheld_for_insurance(slip)
     return slip.pension + slip.medical + slip.unemployment + slip.housing
 end
 
+-- A slip counts on those before it: none may come in between.
+local function check_last(slip)
+    local later = kontor.search("custom.pay_slip", { { "employee", "=", slip.employee },
+        { "month", ">", slip.month }, { "month", "<=", kontor.date(slip.month.year, 12, 31) } },
+        { order = "month", limit = 1 })[1]
+    if later then
+        kontor.deny(kontor.t("there is a slip of %s already: months go one after the other",
+            "已存在 %s 的工资条，须按月依次编制", later.month), { field = "month" })
+    end
+end
+
 -- Taxable income and tax of the slips before this one in the same year.
 local function of_the_year(slip)
     local taxable, tax = kontor.decimal(0), kontor.decimal(0)
@@ -111,6 +122,7 @@ rule{
     check = function(slip)
         local base = slip.contribution_base or kontor.decimal(0)
         slip.month = slip.month:start_of_month()
+        check_last(slip)
         slip.pension = percent(base, pension)
         slip.medical = percent(base, medical)
         slip.unemployment = percent(base, unemployment)

@@ -92,3 +92,11 @@ story("month after month: the slip before is posted first, and one a month", fun
     expect.fails(when.create("custom.pay_slip", { employee = person, month = "2026-01-31",
         gross = "6000" }), "conflict")
 end)
+
+story("none comes in between", function()
+    local person = employee()
+    slip(person, "2026-02-28", { gross = "6000" })
+    expect.denied(when.create("custom.pay_slip", { employee = person, month = "2026-01-31",
+        gross = "6000" }), "custom.pay_slip", "month")
+    slip(person, "2025-12-31", { gross = "6000" })
+end)

@@ -93,7 +93,7 @@ local function agreed(line, customer, date)
     local best, price, closest
     for _, agreement in ipairs(kontor.search("custom.price_agreement", {
         { "product", "=", line.product }, { "starts", "<=", date } }, { order = "-starts,-id" })) do
-        local runs = not agreement.archived and not (agreement.ends and agreement.ends < date)
+        local runs = not agreement.ends or agreement.ends >= date
         local rank_of = runs and rank(agreement, customer)
         local offer = rank_of and price_in(agreement, line.quantity)
         if offer and (not closest or rank_of > closest) then
