@@ -61,11 +61,13 @@ static enum cli_exit run_list(struct cli *cli)
 {
     bool counts = false;
     const struct cli_option options[] = {{.name = "counts", .flag = &counts}, {.name = NULL}};
+    struct build_map params = build_map(cli->zone);
     struct client_reply reply;
     enum cli_exit code = cli_options(cli, options, 0, 0);
     if (code != CLI_OK)
         return code;
-    code = cli_call(cli, "rules.list", NULL, &reply);
+    build_set(&params, "counts", build_bool(counts));
+    code = cli_call(cli, "rules.list", &params.object, &reply);
     if (code == CLI_OK && cli->json)
         cli_print(cli, &reply.result);
     else if (code == CLI_OK)

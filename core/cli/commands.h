@@ -40,6 +40,7 @@
     X(command_rules_stubs)                                                                         \
     X(command_rules_test)                                                                          \
     X(command_rules_trace)                                                                         \
+    X(command_rules_try)                                                                           \
     X(command_user_list)                                                                           \
     X(command_user_add)                                                                            \
     X(command_user_passwd)

@@ -20,8 +20,7 @@ static const char *text_or_null(struct kt_ctx *ctx, const msgpack_object *params
 
 static enum kt_status rules_list(struct kt_ctx *ctx, const msgpack_object *params)
 {
-    (void)params;
-    return registry_reply_rules(ctx);
+    return registry_reply_rules(ctx, kt_get_bool(params, "counts"));
 }
 
 static enum kt_status rules_get(struct kt_ctx *ctx, const msgpack_object *params)
@@ -69,6 +68,19 @@ static enum kt_status rules_diff(struct kt_ctx *ctx, const msgpack_object *param
 static enum kt_status rules_test(struct kt_ctx *ctx, const msgpack_object *params)
 {
     return registry_reply_rules_test(ctx, kt_get(params, "files"));
+}
+
+static enum kt_status rules_try(struct kt_ctx *ctx, const msgpack_object *params)
+{
+    const msgpack_object *given = kt_get(params, "params");
+    const struct rules_try asked = {.files = kt_get(params, "files"),
+                                    .entity = kt_get_text(ctx, params, "entity"),
+                                    .id = kt_get_id(params, "id"),
+                                    .moment = text_or_null(ctx, params, "moment"),
+                                    .params = given};
+    if (given && given->type != MSGPACK_OBJECT_MAP)
+        return kt_fail(ctx, KT_INVALID, "params", "params is a map", "params 应为映射");
+    return registry_reply_rules_try(ctx, &asked);
 }
 
 static enum kt_status rules_explain(struct kt_ctx *ctx, const msgpack_object *params)
@@ -144,6 +156,11 @@ static enum kt_status rules_rollback(struct kt_ctx *ctx, const msgpack_object *p
         .name = "name", .type = KT_TEXT, .flags = (flag), .label = {(en), (zh) }                   \
     }
 
+static const struct kt_field list_params[] = {
+    {.name = "counts",
+     .type = KT_BOOL,
+     .label = {"With what each rule did so far", "包括每条规则的运行情况"}},
+};
 static const struct kt_field get_params[] = {
     NAME(KT_REQUIRED, "Rule file", "规则文件"),
     NUMBER("revision", KT_NONNEGATIVE, "As that revision had it", "该版本中的内容"),
@@ -187,6 +204,16 @@ static const struct kt_field trace_params[] = {
     {.name = "entity", .type = KT_TEXT, .label = {"Entity", "实体"}},
 };
 static const struct kt_field enable_params[] = {RULE(KT_REQUIRED)};
+static const struct kt_field try_params[] = {
+    FILES(0, "Texts by file name; without: what is in force", "文件名到文本，省略则为生效的规则"),
+    {.name = "entity", .type = KT_TEXT, .flags = KT_REQUIRED, .label = {"Entity", "实体"}},
+    NUMBER("id", KT_REQUIRED | KT_POSITIVE, "Record id", "记录编号"),
+    {.name = "moment", .type = KT_TEXT, .label = {"Only this change", "仅此更改"}},
+    {.name = "params",
+     .type = KT_JSON,
+     .flags = KT_UNCHECKED,
+     .label = {"Of the transition", "流转的参数"}},
+};
 static const struct kt_field remove_params[] = {
     NAME(KT_REQUIRED, "Rule file", "规则文件"),
     NOTE,
@@ -200,6 +227,7 @@ static const struct kt_field rollback_params[] = {
 static const struct kt_method methods[] = {
     {.name = "rules.list",
      .flags = KT_PRESENT,
+     .params = KT_LIST(list_params),
      .run = rules_list,
      .label = {"Rules and declarations in force", "生效的规则与声明"}},
     {.name = "rules.get",
@@ -232,6 +260,11 @@ static const struct kt_method methods[] = {
      .params = KT_LIST(enable_params),
      .run = rules_enable,
      .label = {"Let a disabled rule run again", "重新启用规则"}},
+    {.name = "rules.try",
+     .flags = KT_WRITE | KT_LONG,
+     .params = KT_LIST(try_params),
+     .run = rules_try,
+     .label = {"What rules would do to a record", "规则对记录的影响（试运行）"}},
     {.name = "rules.test",
      .flags = KT_WRITE | KT_LONG,
      .params = KT_LIST(test_params),

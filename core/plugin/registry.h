@@ -127,7 +127,8 @@ enum kt_status registry_rules_rollback(struct kt_ctx *ctx, const msgpack_object 
                                        const char *note, struct registry **out);
 enum kt_status registry_rules_collect(struct kt_ctx *ctx, const struct registry *registry,
                                       struct registry_files *out);
-enum kt_status registry_reply_rules(struct kt_ctx *ctx);
+/** `counts`: with what each did so far. */
+enum kt_status registry_reply_rules(struct kt_ctx *ctx, bool counts);
 /** One pushed file as {name, text, user, at, revision}, or as that revision had it. */
 enum kt_status registry_reply_rule_file(struct kt_ctx *ctx, const char *name,
                                         const msgpack_object *revision);
@@ -144,6 +145,16 @@ enum kt_status registry_rules_enable(struct kt_ctx *ctx, const char *rule, struc
 /** Answer rules.explain: what runs in a transition, another change of an entity, a method of a rule
  *  file or on a topic, in its order. rules_explain.c */
 enum kt_status registry_reply_rules_explain(struct kt_ctx *ctx, const char *what);
+/** Answer rules.try: what would become of the record in each change that the files' rules are
+ * about. All is undone. rules_try.c */
+struct rules_try {
+    const msgpack_object *files; /**< NULL: what is in force. */
+    const char *entity;
+    uint64_t id;
+    const char *moment;           /**< NULL: all that the rules hang at. */
+    const msgpack_object *params; /**< Of a transition; may be NULL. */
+};
+enum kt_status registry_reply_rules_try(struct kt_ctx *ctx, const struct rules_try *asked);
 /** Answer rules.test: the stored tests and those in `files` (NULL: none), under what a push of them
  *  would put in force. All is undone. rules_test.c */
 enum kt_status registry_reply_rules_test(struct kt_ctx *ctx, const msgpack_object *files);

@@ -134,13 +134,13 @@ static enum kt_status list_files(struct kt_ctx *ctx, struct kt_list *list)
     return KT_OK;
 }
 
-static enum kt_status list_all(struct kt_ctx *ctx, struct kt_map *answer)
+static enum kt_status list_all(struct kt_ctx *ctx, bool counts, struct kt_map *answer)
 {
     struct kt_list *rules = kt_list_new(ctx), *files = kt_list_new(ctx);
     struct kt_list *disabled = kt_list_new(ctx);
     uint64_t revision;
     if (ctx->registry->rules)
-        script_set_list(ctx->registry->rules, rules);
+        script_set_list(ctx->registry->rules, counts, rules);
     KT_TRY(list_files(ctx, files));
     KT_TRY(rules_off_list(ctx, disabled));
     KT_TRY(rules_revision_last(ctx, &revision));
@@ -152,10 +152,10 @@ static enum kt_status list_all(struct kt_ctx *ctx, struct kt_map *answer)
     return KT_OK;
 }
 
-enum kt_status registry_reply_rules(struct kt_ctx *ctx)
+enum kt_status registry_reply_rules(struct kt_ctx *ctx, bool counts)
 {
     struct kt_map *answer = kt_map_new(ctx);
-    KT_TRY(list_all(ctx, answer));
+    KT_TRY(list_all(ctx, counts, answer));
     kt_reply_map(ctx, answer);
     return KT_OK;
 }
@@ -195,7 +195,7 @@ static enum kt_status reply_change(struct kt_ctx *ctx, const struct rules_change
 {
     struct kt_map *answer = kt_map_new(ctx);
     struct kt_list *changed = kt_list_new(ctx);
-    KT_TRY(list_all(ctx, answer));
+    KT_TRY(list_all(ctx, false, answer));
     for (size_t i = 0; i < changes->count; i++) {
         struct kt_map *row = kt_map_new(ctx);
         kt_map_set_text(row, "name", rules_change_name(&changes->at[i]));

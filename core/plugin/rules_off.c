@@ -116,5 +116,5 @@ enum kt_status registry_rules_enable(struct kt_ctx *ctx, const char *rule, struc
 {
     KT_TRY(put_on(ctx, rule));
     KT_TRY(registry_build(ctx, ctx->registry->catalog, kt_list_new(ctx), out));
-    return registry_reply_rules(ctx);
+    return registry_reply_rules(ctx, false);
 }

@@ -215,9 +215,6 @@ void script_life_tell(const struct script_set *set, const struct script_rule *ru
 {
     struct kt_ctx *ctx = row->ctx;
     const struct script_count *count = rule->count;
-    kt_map_set_text(row, "state", rule->disabled ? "disabled" : "on");
-    if (rule->disable_after)
-        kt_map_set_int(row, "disable_after", rule->disable_after);
     if (!set->life || !count)
         return;
     struct kt_list *fields = kt_list_new(ctx);

@@ -46,12 +46,25 @@ enum kt_status script_run_schedule(struct script_set *set, struct kt_ctx *ctx, c
 /** From now on the same random numbers in each request: for tests. */
 void script_set_fix_random(struct script_set *set);
 /** Each rule as rules.list tells it (core/rpc/README.md), added to `list`. */
-void script_set_list(const struct script_set *set, struct kt_list *list);
+void script_set_list(const struct script_set *set, bool counts, struct kt_list *list);
 /** The same of those that run at that moment, in their order. */
 void script_set_list_step(const struct script_set *set, const struct record_step *step, bool after,
                           struct kt_list *list);
 void script_set_list_topic(const struct script_set *set, const char *topic, struct kt_list *list);
 void script_set_list_method(const struct script_set *set, const char *method, struct kt_list *list);
+/** The changes of an entity at which rules of these files hang (of all, without files), each once
+ *  and without create, which needs no record. Verbs live as long as the schema. */
+struct script_moment {
+    enum record_moment moment;
+    const char *verb; /**< NULL but for transitions. */
+};
+struct script_moments_query {
+    const char *entity;
+    struct kt_names files;
+    size_t most;
+};
+size_t script_set_moments(const struct script_set *set, const struct script_moments_query *query,
+                          struct script_moment *out);
 /** The file that the rule of that name stands in; NULL: there is none, or no set. */
 const char *script_set_file_of(const struct script_set *set, const char *rule);
 /** Call at the start of each request: gives the step budget anew. NULL is fine. */

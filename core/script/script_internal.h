@@ -190,12 +190,12 @@ void script_life_passed(struct script_call *call);
 void script_life_ended(const struct script_call *call, enum kt_status status);
 /** It has changed that field. */
 void script_life_touch(struct script_call *call, const char *field);
-/** state, disable_after, and what it did so far. */
+/** What it did so far. */
 void script_life_tell(const struct script_set *set, const struct script_rule *rule,
                       struct kt_map *row);
-/** set.c: a row of rules.list. */
+/** set.c: a row of rules.list; `counts`: with what it did so far. */
 struct kt_map *script_rule_row(struct kt_ctx *ctx, const struct script_set *set,
-                               const struct script_rule *rule);
+                               const struct script_rule *rule, bool counts);
 
 /** --- test_run.c: tests of rules --- */
 struct script_suite;

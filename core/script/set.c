@@ -276,7 +276,7 @@ void script_set_fix_random(struct script_set *set)
 }
 
 struct kt_map *script_rule_row(struct kt_ctx *ctx, const struct script_set *set,
-                               const struct script_rule *rule)
+                               const struct script_rule *rule, bool counts)
 {
     struct kt_map *row = kt_map_new(ctx);
     kt_map_set_text(row, "name", kt_format(ctx, "%s", rule->name));
@@ -288,14 +288,18 @@ struct kt_map *script_rule_row(struct kt_ctx *ctx, const struct script_set *set,
     kt_map_set_text(row, "file", kt_format(ctx, "%s", rule->file));
     kt_map_set_int(row, "line", rule->line);
     kt_map_set_text(row, "source", kt_format(ctx, "%s", rule->source));
-    script_life_tell(set, rule, row);
+    kt_map_set_text(row, "state", rule->disabled ? "disabled" : "on");
+    if (rule->disable_after)
+        kt_map_set_int(row, "disable_after", rule->disable_after);
+    if (counts)
+        script_life_tell(set, rule, row);
     return row;
 }
 
-void script_set_list(const struct script_set *set, struct kt_list *list)
+void script_set_list(const struct script_set *set, bool counts, struct kt_list *list)
 {
     for (size_t i = 0; i < set->rule_count; i++)
-        kt_list_add(list, script_rule_row(list->ctx, set, &set->rules[i])->object);
+        kt_list_add(list, script_rule_row(list->ctx, set, &set->rules[i], counts)->object);
 }
 
 const char *script_set_file_of(const struct script_set *set, const char *rule)

@@ -229,6 +229,7 @@ static enum kt_status run_as_server(struct script_set *set, struct kt_ctx *ctx,
 {
     const struct kt_ctx before = *ctx;
     KT_TRY(set->suite->asked->become(ctx, 0));
+    ctx->journal = NULL;
     enum kt_status status = run_each(set, ctx, scratch, out);
     ctx->user_id = before.user_id;
     ctx->user_name = before.user_name;

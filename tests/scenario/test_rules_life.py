@@ -377,7 +377,7 @@ class Life(KontorCase):
     # --- Counts, and rules that disable themselves ---
 
     def rule(self, name):
-        return next(rule for rule in self.admin.call("rules.list")["rules"]
+        return next(rule for rule in self.admin.call("rules.list", counts=True)["rules"]
                     if rule["name"] == name)
 
     def test_counts_outlive_a_push(self):
@@ -536,6 +536,70 @@ rule{
         self.assertEqual(2, len(lines), lines)
         self.assertRegex(lines[1], r"Z  admin  house\.limit  before_update  customers\.customer "
                          rf"{made}  denied  \d+ us: the limit ends at 5000$")
+
+    # --- Try ---
+
+    GRADES = """
+        rule{ on = "customers.customer.before_save", name = "house.grade",
+              check = function(customer) customer.note = "graded" end }
+        rule{ on = "customers.customer.before_delete", name = "house.keep",
+              check = function(customer) kontor.deny("customers are kept") end }"""
+
+    def test_try(self):
+        self.push({"limit.lua": LIMIT})
+        made = self.customer()["id"]
+        before = self.admin.get("customers.customer", made)
+        event = self.admin.call("system.stats")["last_event"]
+        # What the files' rules would do to this customer,
+        told = self.admin.call("rules.try", files={"grade.lua": self.GRADES},
+                               entity="customers.customer", id=made)
+        update, delete = told["outcomes"]
+        self.assertEqual(("update", True), (update["moment"], update["ok"]))
+        change, = update["preview"]["changes"]
+        self.assertEqual((None, "graded"), (change["before"].get("note"), change["after"]["note"]))
+        self.assertEqual([("house.grade", "changed"), ("house.limit", "passed")],
+                         [(rule["rule"], rule["outcome"]) for rule in update["preview"]["rules"]])
+        self.assertEqual(("delete", False), (delete["moment"], delete["ok"]))
+        self.assert_fields(delete["error"], code="rule_denied", rule="house.keep",
+                           message="customers are kept")
+        # of which nothing is kept: neither the record nor the rules.
+        self.assertEqual(before, self.admin.get("customers.customer", made))
+        self.assertEqual(event, self.admin.call("system.stats")["last_event"])
+        self.assertEqual(["limit.lua"], [file["name"] for file in
+                                         self.admin.call("rules.list")["files"]])
+        # One moment of those in force; what cannot be tried is said.
+        told = self.admin.call("rules.try", entity="customers.customer", id=made, moment="save")
+        self.assertEqual(["house.limit"], [rule["rule"] for rule in
+                                           told["outcomes"][0]["preview"]["rules"]])
+        with self.refused("invalid", field="moment"):
+            self.admin.call("rules.try", entity="customers.customer", id=made, moment="create")
+        with self.refused("invalid", field="entity"):
+            self.admin.call("rules.try", entity="parties.party", id=1)
+        with self.refused("invalid", field=self.ANY, rule="grade.lua"):
+            self.admin.call("rules.try", files={"grade.lua": "rule{"},
+                            entity="customers.customer", id=made)
+
+    def test_dry_runs(self):
+        # What is undone anyway can be asked as a dry run, too: it would change nothing.
+        made = self.customer()["id"]
+        files = {"limit.lua": LIMIT, "limit_test.lua": LIMIT_TEST}
+        for method, more in (("rules.test", {}), ("rules.push", {}),
+                             ("rules.try", {"entity": "customers.customer", "id": made})):
+            with self.subTest(method):
+                told = self.admin.call(method, files=files, dry_run=True, **more)
+                self.assertEqual(([], []), (told["changes"], told["events"]))
+        self.assertEqual(self.start, self.admin.call("rules.list")["revision"])
+
+    def test_try_through_the_command(self):
+        self.write({"grade.lua": self.GRADES})
+        made = self.customer()["id"]
+        told = self.kontor("try", str(self.folder), "--on", f"customers.customer/{made}")
+        self.assertIn("== update\ndry run: nothing was kept\n", told)
+        self.assertRegex(told, r"note +graded\n")
+        self.assertIn("house.grade (grade.lua)  before_update", told)
+        self.assertIn("== delete\nrefused: customers are kept (rule_denied, rule house.keep)\n",
+                      told)
+        self.assertIn("--on ENTITY/ID", self.kontor("try", str(self.folder), code=2))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ static void a_rule_is_listed_with_where_it_comes_from(void **state)
     use_rules(w, "rule{ on = {'shop.order.before_save', 'shop.order.after_confirm'},\n"
                  "      name = 'shop.first', check = function() end }");
     struct kt_list *list = kt_list_new(&w->ctx);
-    script_set_list(w->rules, list);
+    script_set_list(w->rules, false, list);
     assert_int_equal(list->object.via.array.size, 1);
     const msgpack_object *rule = &list->object.via.array.ptr[0];
     assert_true(kt_is(rule, "name", "shop.first"));
