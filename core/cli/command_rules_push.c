@@ -25,6 +25,9 @@ static void print_change(const struct cli *cli, const msgpack_object *answer)
             if (object_is(what, words[w].word))
                 text_add_format(&out, ": %s\n", cli->chinese ? words[w].chinese : words[w].word);
     }
+    if (object_int(answer, "tests") > 0)
+        text_add_format(&out, cli->chinese ? "%lld 项测试全部通过\n" : "%lld tests passed\n",
+                        (long long)object_int(answer, "tests"));
     text_add_format(&out,
                     count ? (cli->chinese ? "版本 %lld\n" : "revision %lld\n")
                           : (cli->chinese ? "没有更改，仍为版本 %lld\n"

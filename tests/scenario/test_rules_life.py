@@ -4,8 +4,9 @@ rolled back, and disabled when it keeps failing.
 """
 import pathlib
 import tempfile
+import time
 
-from kontor_test import KontorCase, Server, main
+from kontor_test import ALL_MODULES, KONTOR, KontorCase, Server, main
 
 LIMIT = """\
 -- Credit limits end somewhere.
@@ -600,6 +601,74 @@ rule{
         self.assertIn("== delete\nrefused: customers are kept (rule_denied, rule house.keep)\n",
                       told)
         self.assertIn("--on ENTITY/ID", self.kontor("try", str(self.folder), code=2))
+
+
+MINIMUM = """\
+rule{
+    on = "sales.order.before_confirm",
+    name = "house.minimum_order",
+    check = function(order)
+        if order.net < kontor.decimal("50") then
+            kontor.deny("orders start at 50.00", { field = "net" })
+        end
+    end,
+}
+"""
+MINIMUM_TEST = """\
+local function order(price)
+    local party = given.record("parties.party", { kind = "company", name = "Evers" })
+    local customer = given.record("customers.customer", { party = party })
+    return given.record("sales.order", { customer = customer, lines = {
+        { text = "Beam", quantity = "1", price = price } } })
+end
+
+test("an order of 50.00 is large enough", function()
+    given.user("anna", { "sales.user" })
+    expect.ok(when.call("sales.order.confirm", { id = order("50.00") }))
+end)
+
+test("one of 49.99 is refused", function()
+    given.user("anna", { "sales.user" })
+    local id = order("49.99")
+    expect.denied(when.call("sales.order.confirm", { id = id }), "house.minimum_order", "net")
+    expect.record("sales.order", id, { state = "draft", lines = { { price = "49.99" } } })
+end)
+"""
+
+
+class FirstRule(KontorCase):
+    """A consultant's first rule, with the command alone."""
+    MODULES = tuple(module for module in ALL_MODULES if module != "inventory")
+
+    def kontor(self, *words):
+        """Its answer, and how long it took."""
+        start = time.monotonic()
+        done = self.server.kontor(*words)
+        self.assertEqual(0, done.returncode, done.stderr)
+        return done.stdout, time.monotonic() - start
+
+    def test_live_in_under_a_second_and_back_with_one_command(self):
+        party = self.admin.create("parties.party", kind="company", name="Evers")["id"]
+        customer = self.admin.create("customers.customer", party=party)["id"]
+        order = self.admin.create("sales.order", customer=customer, lines=[
+            {"text": "Beam", "quantity": "1", "price": "49.99"}])["id"]
+        with tempfile.TemporaryDirectory() as folder:
+            rules = pathlib.Path(folder)
+            (rules / "minimum.lua").write_text(MINIMUM, encoding="utf-8")
+            (rules / "minimum_test.lua").write_text(MINIMUM_TEST, encoding="utf-8")
+            self.assertEqual("2 tests passed\n", self.kontor("rules", "test", folder)[0])
+            told, _ = self.kontor("rules", "try", folder, "--on", f"sales.order/{order}")
+            self.assertIn("refused: orders start at 50.00", told)
+            told, took_s = self.kontor("rules", "push", folder, "--note", "as agreed")
+        self.assertTrue(told.endswith("2 tests passed\nrevision 1\n"), told)
+        if "release" in str(KONTOR):  # The sanitizers are slow.
+            self.assertLess(took_s, 1)
+        with self.refused("rule_denied", field="net", rule="house.minimum_order"):
+            self.admin.call("sales.order.confirm", id=order)
+        self.assertEqual("minimum.lua: removed\nminimum_test.lua: removed\nrevision 2\n",
+                         self.kontor("rules", "rollback")[0])
+        self.assertEqual("confirmed",
+                         self.admin.call("sales.order.confirm", id=order)["state"])
 
 
 if __name__ == "__main__":
