@@ -13,6 +13,8 @@ kt_instant_us clock_now(void);
 int64_t clock_monotonic_us(void);
 /** The same to within a few milliseconds, in a few nanoseconds. */
 int64_t clock_coarse_us(void);
+/** Microseconds for which the calling thread has had a processor. */
+int64_t clock_thread_us(void);
 
 /** A condition whose timed waits go by the monotonic clock: setting the wall clock must not make
  *  anyone sleep for an hour. */

@@ -42,6 +42,7 @@ void script_refill(struct script_set *set)
     set->steps_left = set->steps_most;
     set->used_us = 0;
     set->began_us = set->looked_us = clock_monotonic_us();
+    set->looked_thread_us = clock_thread_us();
     set->spent = NULL;
     if (!lua_gethook(set->lua))
         set->tight = true; /* So that the hook is set now. */
@@ -58,14 +59,22 @@ static void spend(struct script_set *set, int64_t steps)
     script_hook_adjust(set);
 }
 
-/* Comparing two long texts is one instruction, too: what takes long is paid by the time it takes.
- */
+/* Comparing two long texts is one instruction, too: what takes long is paid by the time it takes,
+ * but not for the time that other programs took from this one. Asking for that is dear; so it is
+ * known only since it was last asked for, and counts at most as long as the clock on the wall. */
+static void charge_slow(struct script_set *set, int64_t since_us)
+{
+    int64_t thread_us = clock_thread_us(), worked_us = thread_us - set->looked_thread_us;
+    set->looked_thread_us = thread_us;
+    spend(set, (worked_us < since_us ? worked_us : since_us) * SCRIPT_STEPS_PER_US);
+}
+
 static void look_at_time(struct script_set *set)
 {
     int64_t now_us = clock_monotonic_us(), since_us = now_us - set->looked_us;
     set->looked_us = now_us;
     if (since_us > SCRIPT_SLOW_US)
-        spend(set, since_us * SCRIPT_STEPS_PER_US);
+        charge_slow(set, since_us);
     if (set->spent || set->used_us + now_us - set->began_us <= SCRIPT_TIME_LIMIT_US)
         return;
     set->spent = &out_of_time;

@@ -112,7 +112,8 @@ struct script_set {
     int64_t steps_left, steps_most;
     int64_t used_us;
     int64_t began_us, began_steps; /**< Start of the outermost run. */
-    int64_t looked_us;             /**< Last look at the time. */
+    int64_t looked_us;             /**< Last look at the time, */
+    int64_t looked_thread_us;      /**< and at the thread's own. */
     const struct kt_label *spent;  /**< Why nothing may run until the budget is given anew. */
     bool tight;                    /**< The hook fires at every instruction and raises. */
 

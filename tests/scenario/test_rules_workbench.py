@@ -54,6 +54,7 @@ MISTAKES = (
     ("kontor.update('sales.order', 1, { total = 1 })", 43, "K03", "read-only"),
     ("return kontor.total('finance.open_receivable')", 29, "K04", "finance.open_receivables"),
     ("return kontor.has_role('sales.manger')", 32, "K05", "sales.manager"),
+    ("kontor.call('sales.order.confrim', { id = 1 })", 21, "K06", "sales.order.confirm"),
     ("return kontr.user()", 16, "113", "undefined variable 'kontr'"),
     ("return kontor.usr()", 16, "143", "'usr' of global 'kontor'"),
     ("return string.dump(order)", 16, "143", "'dump' of global 'string'"),
@@ -70,6 +71,7 @@ FINE = (
     " return kontor.get('custom.trip', trip).stops[1].place",
     "return kontor.search('sales.order', {{'lines.price', '>', 1}, {'id', '=', 1}})[1].customer",
     "local kontor = { own = 1 } return kontor.own",
+    "return kontor.call('record.count', { entity = 'sales.order' })",
 )
 
 

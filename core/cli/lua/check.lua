@@ -34,7 +34,8 @@ local function named(list)
 end
 
 local function model_of(describe)
-    local model = { entities = {}, totals = named(describe.totals), roles = named(describe.roles) }
+    local model = { entities = {}, totals = named(describe.totals), roles = named(describe.roles),
+                    methods = named(describe.methods) }
     for _, entity in ipairs(describe.entities) do
         model.entities[entity.name] = { fields = fields_of(entity.fields) }
     end
@@ -73,6 +74,16 @@ local function declared_fields(node)
     return fields
 end
 
+-- Each transition is a method.
+local function declare_transitions(model, entity, node)
+    for _, one in ipairs(node or {}) do
+        local verb = one.tag == "Table" and text_of(member(one, "verb"))
+        if verb then
+            model.methods[entity .. "." .. verb] = true
+        end
+    end
+end
+
 -- Declarations may be anywhere: the order of files does not count.
 local function declare(model, node)
     local what, shape = called(node), node[2]
@@ -83,6 +94,7 @@ local function declare(model, node)
             fields.state = { readonly = true }
         end
         model.entities[name] = { fields = fields } -- Without fields: they are not known.
+        declare_transitions(model, name, member(shape, "transitions"))
     elseif name and what == "field" then
         local entity = model.entities[text_of(member(shape, "entity"))]
         local lines = text_of(member(shape, "lines"))
@@ -93,7 +105,7 @@ local function declare(model, node)
         if fields then
             fields[name] = {}
         end
-    elseif name and (what == "total" or what == "role") then
+    elseif name and (what == "total" or what == "role" or what == "method") then
         model[what .. "s"][name] = true
     end
 end
@@ -255,16 +267,23 @@ end
 local TAKES_ENTITY = { get = true, find = true, search = true, count = true, create = true,
                        update = true, delete = true }
 
+-- Functions whose first argument names something: the part of the model, a code.
+local NAMES = { total = { "totals", "K04", "total" }, has_role = { "roles", "K05", "role" },
+                call = { "methods", "K06", "method" } }
+
+function Walk:check_name(what, node)
+    local name, there = text_of(node), self.model[what[1]]
+    if name and not there[name] then
+        report(node, what[2], ("there is no %s '%s'%s"):format(what[3], name, guess(name, there)))
+    end
+end
+
 function Walk:check_kontor(node)
     local name, first = self:function_of(node, "kontor"), node[2]
-    if name == "total" and text_of(first) and not self.model.totals[first[1]] then
-        report(first, "K04", ("there is no total '%s'%s"):format(first[1],
-            guess(first[1], self.model.totals)))
-    elseif name == "has_role" and text_of(first) and not self.model.roles[first[1]] then
-        report(first, "K05", ("there is no role '%s'%s"):format(first[1],
-            guess(first[1], self.model.roles)))
-    end
     local by_test = not name and (self:function_of(node, "when") or self:function_of(node, "given"))
+    if first and NAMES[name or by_test] then
+        self:check_name(NAMES[name or by_test], first)
+    end
     name = name or (by_test ~= "call" and by_test ~= "record" and by_test)
         or (by_test == "record" and "create") or nil
     if not name or not first or not TAKES_ENTITY[name] then
@@ -532,7 +551,7 @@ return function(given)
         trees[name] = parsed and tree or nil
     end
     table.sort(names)
-    for _, what in ipairs{ "entity", "field", "total", "role" } do
+    for _, what in ipairs{ "entity", "field", "total", "role", "method" } do
         for _, name in ipairs(names) do
             each_node(trees[name] or {}, function(node)
                 if called(node) == what then

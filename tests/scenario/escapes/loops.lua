@@ -23,11 +23,11 @@ while true do xpcall(error, function() while true do end end) end
 --- handler_raises | fails: in the handler
 while true do xpcall(error, function() error("in the handler") end) end
 
---- handler_calls_itself | fails: overflow
+--- handler_calls_itself | fails: overflow or used up their
 local function handler() return xpcall(error, handler) end
 xpcall(error, handler)
 
---- pcall_of_pcall | fails: overflow
+--- pcall_of_pcall | fails: overflow or used up their
 -- A C stack full of pcalls: Lua stops at 200, which is an error like any other.
 local function nested() local ok, why = pcall(nested) if not ok then error(why, 0) end end
 nested()
@@ -36,11 +36,11 @@ nested()
 local function again() return pcall(again) end
 while true do again() end
 
---- recursion | fails: overflow or memory
+--- recursion | fails: overflow or memory or used up their
 local function deep() return 1 + deep() end
 return deep()
 
---- recursion_with_arguments | fails: overflow or memory
+--- recursion_with_arguments | fails: overflow or memory or used up their
 local function deep(...) return 1 + deep(1, ...) end
 return deep()
 
@@ -76,7 +76,7 @@ local object = {}
 setmetatable(object, { __newindex = object })
 object.x = 1
 
---- newindex_function | fails: overflow
+--- newindex_function | fails: overflow or used up their
 local object
 object = setmetatable({}, { __newindex = function(_, key, value) object[key .. "x"] = value end })
 object.x = 1
@@ -89,7 +89,7 @@ return setmetatable({}, metatable) == setmetatable({}, metatable)
 local metatable = { __lt = function() while true do end end }
 return setmetatable({}, metatable) < setmetatable({}, metatable)
 
---- less_or_equal_recurses | fails: overflow
+--- less_or_equal_recurses | fails: overflow or used up their
 local metatable = {}
 metatable.__le = function(one, other) return one <= other end
 local object = setmetatable({}, { __le = function(one, other) return one <= other end })
@@ -101,7 +101,7 @@ return setmetatable({}, { __add = function() while true do end end }) + 1
 --- arithmetic_with_a_decimal | fails: a decimal is expected
 return kontor.decimal(1) + setmetatable({}, { __add = function() while true do end end })
 
---- called_object | fails: overflow
+--- called_object | fails: overflow or used up their
 local object
 object = setmetatable({}, { __call = function(self) return 1 + self() end })
 return object()
@@ -121,7 +121,7 @@ return #setmetatable({}, { __len = function() while true do end end })
 --- tostring_never_ends | fails: used up their
 return tostring(setmetatable({}, { __tostring = function() while true do end end }))
 
---- tostring_of_itself | fails: overflow
+--- tostring_of_itself | fails: overflow or used up their
 return tostring(setmetatable({}, { __tostring = tostring }))
 
 --- tostring_answers_a_table | fails: '__tostring' must return a string

@@ -46,7 +46,7 @@ return (("x"):rep(20000)):gsub(".+", ("%0"):rep(20000))
 --- replacement_function_never_ends | fails: used up their
 return (("abc")):gsub(".", function() while true do end end)
 
---- replacement_function_recurses | fails: C stack overflow
+--- replacement_function_recurses | fails: C stack overflow or used up their
 local function again(text) return (text:gsub(".", again)) end
 return again("test")
 
@@ -58,7 +58,7 @@ for i = 1, 3000 do
 end
 return (("abc"):gsub(".", words)), error("chain too long: a loop")
 
---- replacement_index_recurses | fails: overflow
+--- replacement_index_recurses | fails: overflow or used up their
 local words
 words = setmetatable({}, { __index = function(_, key) return (key:gsub(".", words)) end })
 return (("abc"):gsub(".", words))
