@@ -78,12 +78,43 @@ static void add_reference(struct text *line, const msgpack_object *reference)
     }
 }
 
-/* What refers to a record is told a line each, whatever else as it came. */
+/* "over the limit is refused: credit_test.lua:15: expected ..." of a test that failed. */
+static void add_test(const struct cli *cli, struct text *line, const msgpack_object *test)
+{
+    const msgpack_object *name = object_get(test, "name");
+    const msgpack_object *message = object_get(test, cli->chinese ? "message_zh" : "message");
+    if (!name || name->type != MSGPACK_OBJECT_STR || !message ||
+        message->type != MSGPACK_OBJECT_STR)
+        return;
+    text_add(line, name->via.str.ptr, name->via.str.size);
+    text_add_word(line, ": ");
+    text_add(line, message->via.str.ptr, message->via.str.size);
+}
+
+static bool report_tests(const struct cli *cli, const msgpack_object *details)
+{
+    const msgpack_object *tests = object_get(details, "tests");
+    if (!tests || tests->type != MSGPACK_OBJECT_ARRAY)
+        return false;
+    for (uint32_t i = 0; i < tests->via.array.size; i++) {
+        struct text line = {.at = NULL};
+        add_test(cli, &line, &tests->via.array.ptr[i]);
+        if (line.length)
+            cli_say(cli, "  ", line.at, line.length);
+        text_free(&line);
+    }
+    return true;
+}
+
+/* What refers to a record, and tests that failed, are told a line each, whatever else as it came.
+ */
 static void report_details(const struct cli *cli, const msgpack_object *details)
 {
     const msgpack_object *references = object_get(details, "references");
     struct text line = {.at = NULL};
     bool listed = references && references->type == MSGPACK_OBJECT_ARRAY;
+    if (report_tests(cli, details))
+        return;
     if (!listed) {
         text_add_word(&line, "details: ");
         json_write(&line, details, false);

@@ -36,6 +36,7 @@ enum kt_status rules_run_tests(struct kt_ctx *ctx, struct script_test_report *ou
     const struct script_tests tests = {
         .files = files->at, .count = files->count, .rules = ctx->registry->rules, .become = become};
     script_set_watch(tests.rules, NULL);
+    script_set_enable_all(tests.rules);
     return script_tests_run(ctx, &tests, out);
 }
 
@@ -55,12 +56,8 @@ enum kt_status rules_require_tests(struct kt_ctx *ctx, const struct script_test_
     if (!row)
         return KT_OK;
     enum kt_status status =
-        kt_fail(ctx, KT_CONFLICT, "files", "%zu of %zu tests fail, so nothing was pushed: %s: %s",
-                "%zu 项测试失败（共 %zu 项），未推送任何内容：%s：%s", report->failed,
-                report->count, kt_get_text(ctx, row, "name"), kt_get_text(ctx, row, "message"));
-    ctx->error.message_zh = kt_format(ctx, "%zu 项测试失败（共 %zu 项），未推送任何内容：%s：%s",
-                                      report->failed, report->count, kt_get_text(ctx, row, "name"),
-                                      kt_get_text(ctx, row, "message_zh"));
+        kt_fail(ctx, KT_CONFLICT, "files", "%zu of %zu tests fail, so nothing was pushed",
+                "%zu 项测试失败（共 %zu 项），未推送任何内容", report->failed, report->count);
     ctx->error.rule = kt_get_text(ctx, row, "file");
     kt_map_set(details, "tests", report->rows->object);
     context_error_details(ctx, details->object);

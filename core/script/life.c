@@ -110,6 +110,12 @@ bool script_set_disable(struct script_set *set, const char *rule)
     return false;
 }
 
+void script_set_enable_all(struct script_set *set)
+{
+    for (size_t i = 0; set && i < set->rule_count; i++)
+        set->rules[i].disabled = false;
+}
+
 void script_set_follow(struct script_set *set, const struct script_set *like)
 {
     set->life = like->life;

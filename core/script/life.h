@@ -31,6 +31,8 @@ bool script_life_take_due(struct script_life *life, struct kt_ctx *ctx, struct s
 void script_life_pardon(struct script_life *life, const char *rule);
 /** From now on the rule does not run. False: there is none of that name. Before the set runs. */
 bool script_set_disable(struct script_set *set, const char *rule);
+/** All of them run: for tests, which are about what the rules say. */
+void script_set_enable_all(struct script_set *set);
 
 /** --- life_trace.c: what happens now --- */
 #define SCRIPT_TRACE_TURNS 1024 /* Those before are forgotten. */

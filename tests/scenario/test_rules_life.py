@@ -370,7 +370,9 @@ class Life(KontorCase):
                           "rule house.limit, field credit_limit, found success\n"
                           "1 of 2 tests failed\n"), (done.returncode, done.stdout))
         told = self.kontor("push", str(self.folder), code=1)
-        self.assertIn("1 of 2 tests fail, so nothing was pushed: beyond that it is refused", told)
+        self.assertRegex(told, r"^kontor: 1 of 2 tests fail, so nothing was pushed \(.*\)\n"
+                         r"  beyond that it is refused: limit_test\.lua:18: expected a denial by "
+                         r"rule house\.limit, field credit_limit, found success\n$")
         self.assertEqual("0 tests passed\n", self.kontor("test"))
         self.kontor("push", str(self.folder), "--skip-tests")
         self.assertIn("not tested", self.kontor("log", "--limit", "1"))
@@ -452,8 +454,14 @@ rule{
         for _ in range(3):
             self.fail("house.breaks")
         self.assertEqual("disabled", self.rule("house.breaks")["state"])
-        # A push of something else leaves it so, one of its file enables it.
-        self.push({"note.lua": NOTE})
+        # A push of something else leaves it so, though a test of what it says passes; one of its
+        # file enables it.
+        self.push({"note.lua": NOTE, "breaks_test.lua": """
+            test("it denies", function()
+                local party = given.record("parties.party", { kind = "company", name = "E" })
+                local made = when.create("customers.customer", { party = party, note = "no" })
+                expect.denied(made, "house.breaks")
+            end)"""})
         self.assertEqual("disabled", self.rule("house.breaks")["state"])
         self.push({"breaks.lua": self.BREAKS % "house.breaks" + "-- mended\n"})
         self.assertEqual("on", self.rule("house.breaks")["state"])
