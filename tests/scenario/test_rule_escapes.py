@@ -198,6 +198,64 @@ class Escapes(KontorCase):
     def test_file_later(self):
         self.check_file("later.lua")
 
+    # --- What else runs ---
+
+    BESIDE = """\
+local kept = {}
+event{ name = "custom.echo", label = { "Echo", "回声" } }
+local function declare(name, run, writes)
+    method{ name = "custom." .. name, label = { name, name }, writes = writes, run = run }
+end
+declare("forever", function() while true do end end)
+declare("forever_writing", function() while true do pcall(error) end end, true)
+declare("bomb", function() local list = {} while true do list[#list + 1] = {} end end)
+declare("keep", function() while true do kept[#kept + 1] = {} end end)
+declare("sound", function() return { words = ("x"):rep(3) } end)
+declare("create", function() return { id = kontor.create("custom.plain", { name = "x" }) } end)
+declare("itself", function() return kontor.call("custom.itself", {}) end)
+declare("echo", function() kontor.emit("custom.echo", {}) return {} end, true)
+declare("huge", function() local list = {} for i = 1, 300 do list[i] = ("x"):rep(500000) end
+    return { list = list } end)
+declare("deep", function() local list = {} for _ = 1, 100 do list = { list } end return list end)
+declare("odd", function() return { f = print } end)
+declare("record", function() return kontor.search("custom.plain", {}, { limit = 1 })[1] end)
+declare("nothing", function() return error end)
+handler{ on = "custom.echo", name = "beside.echo", run = function()
+    kontor.emit("custom.echo", {})
+end }
+entity{ name = "custom.lazy", label = { "Lazy", "懒" }, fields = {
+    { name = "kind", type = "text" },
+    { name = "filled", type = "text", default = function(record)
+        if record.kind == "default" then while true do end end
+    end },
+    { name = "derived", type = "text", compute = function(record)
+        if record.kind == "compute" then return ("x"):rep(500000) end
+        return record.derived
+    end },
+} }
+"""
+    REFUSALS = ("rule_failed", "too_large", "invalid", "denied", "rule_denied")
+
+    def test_methods_handlers_and_fields(self):
+        self.admin.call("rules.push", files={"beside.lua": self.BESIDE})
+        for name in ("forever", "forever_writing", "bomb", "keep", "keep", "create", "itself", "echo",
+                     "huge", "deep", "odd", "nothing"):
+            with self.subTest(name):
+                error = self.run_beside_others(f"custom.{name}", {})
+                self.assertIsNotNone(error)
+                self.assertIn(error.code, self.REFUSALS, error)
+                self.assertTrue(error.message and error.message_zh, error)
+            # The next caller finds everything as it was.
+            self.assertEqual({"words": "xxx"}, self.admin.call("custom.sound"))
+        for kind in ("default", "compute"):
+            with self.subTest(kind):
+                error = self.run_beside_others("record.create", {
+                    "entity": "custom.lazy", "values": {"kind": kind}})
+                self.assertIn(error.code, self.REFUSALS, error)
+        self.assertEqual(0, self.admin.count("custom.lazy"))
+        self.assertIsNone(self.run_beside_others("record.create", {
+            "entity": "custom.lazy", "values": {"kind": "plain"}}))
+
     # --- Sources ---
 
     SOURCES = {
