@@ -238,8 +238,8 @@ entity{ name = "custom.lazy", label = { "Lazy", "懒" }, fields = {
 
     def test_methods_handlers_and_fields(self):
         self.admin.call("rules.push", files={"beside.lua": self.BESIDE})
-        for name in ("forever", "forever_writing", "bomb", "keep", "keep", "create", "itself", "echo",
-                     "huge", "deep", "odd", "nothing"):
+        for name in ("forever", "forever_writing", "bomb", "keep", "keep", "create", "itself",
+                     "echo", "huge", "deep", "odd", "nothing"):
             with self.subTest(name):
                 error = self.run_beside_others(f"custom.{name}", {})
                 self.assertIsNotNone(error)
