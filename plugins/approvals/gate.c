@@ -7,6 +7,9 @@
 
 #include <string.h>
 
+/* Of one document and state, the newest: nobody shuts the gate by asking very often. */
+#define REQUESTS_LOOKED_AT 200
+
 static const struct kt_field band_fields[] = {
     {.name = "above",
      .type = KT_DECIMAL,
@@ -151,7 +154,7 @@ static bool answers(const struct gate *gate, const msgpack_object *request)
     return true;
 }
 
-/* The first in that state that answers; *out is NULL when there is none. */
+/* The newest in that state that answers; *out is NULL when there is none. */
 static enum kt_status find_request(struct kt_ctx *ctx, const struct gate *gate, const char *state,
                                    const msgpack_object **out)
 {
@@ -160,8 +163,11 @@ static enum kt_status find_request(struct kt_ctx *ctx, const struct gate *gate, 
         {.field = "subject_id", .op = "=", .value = *kt_get(gate->params, "id")},
         {.field = "state", .op = "=", .value = kt_text(state)},
     };
-    const struct kt_query query = {
-        .entity = "approvals.request", .where = where, .where_count = KT_COUNT(where)};
+    const struct kt_query query = {.entity = "approvals.request",
+                                   .where = where,
+                                   .where_count = KT_COUNT(where),
+                                   .order = "-id",
+                                   .limit = REQUESTS_LOOKED_AT};
     const msgpack_object **requests;
     size_t count;
     *out = NULL;
