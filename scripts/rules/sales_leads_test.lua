@@ -17,6 +17,8 @@ end
 
 local function lead(values)
     values.name = values.name or "A lead"
+    -- Another rule may want large ones to be planned, as the README's first does.
+    values.close_date = kontor.today() + 30
     local outcome = when.create("sales.opportunity", values)
     expect.ok(outcome)
     return outcome.answer

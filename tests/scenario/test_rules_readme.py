@@ -54,8 +54,10 @@ class FirstRule(KontorCase):
         (self.folder / "rules").mkdir()
         for name, text in saved:
             (self.folder / name).write_text(text, encoding="utf-8")
+        # the library in force, as in the demo company,
+        self.admin.push_rules(RULES)
         put_in_force, see_it_work, roll_back = re.findall(r"```sh\n(.*?)```", CHAPTER, re.S)
-        # and nothing in force yet: the deal is made.
+        # and no rule about deals: one is made.
         self.works(see_it_work)
         # When its commands are typed, the last of which is the push,
         check_and_test, push = put_in_force.strip().rsplit("\n", 1)
