@@ -8,7 +8,7 @@ local forms = { gmbh = true, ag = true, kg = true, ohg = true, co = true, ltd = 
 local chinese_forms = { "股份有限公司", "有限责任公司", "有限公司", "公司" }
 
 local function name_key(party)
-    local name = party.name:lower()
+    local name = (party.name or ""):lower()
     for _, form in ipairs(chinese_forms) do
         if #name > #form and name:sub(-#form) == form then
             name = name:sub(1, -#form - 1)

@@ -122,7 +122,8 @@ rule{
     priority = 30, -- before rules that look at prices
     as = "custom.pricing",
     check = function(order, step)
-        if order.state ~= "draft" and order.state ~= "quoted" then
+        -- Whether there must be a customer is for the server to say.
+        if not order.customer or (order.state ~= "draft" and order.state ~= "quoted") then
             return
         end
         local customer = kontor.get("customers.customer", order.customer)
