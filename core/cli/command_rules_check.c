@@ -100,13 +100,22 @@ static void add_finding(struct text *out, const msgpack_object *finding)
     text_add_word(out, "\n");
 }
 
+/* Code 011 of luacheck: then the server says the same. */
+static bool has_bad_syntax(const msgpack_object *findings, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (object_is(object_get(&findings->via.array.ptr[i], "code"), "011"))
+            return true;
+    return false;
+}
+
 /* The server's finding, if any, then those of the files. */
 static msgpack_object joined(struct cli *cli, const msgpack_object *first,
                              const msgpack_object *rest)
 {
     uint32_t count = rest->type == MSGPACK_OBJECT_ARRAY ? rest->via.array.size : 0, used = 0;
     msgpack_object *all = build_memory(cli->zone, sizeof(*all) * (count + 1));
-    if (first->type == MSGPACK_OBJECT_MAP)
+    if (first->type == MSGPACK_OBJECT_MAP && !has_bad_syntax(rest, count))
         all[used++] = *first;
     for (uint32_t i = 0; i < count; i++)
         all[used++] = rest->via.array.ptr[i];

@@ -120,7 +120,7 @@ class Workbench(KontorCase):
     def test_syntax_and_what_only_the_server_knows(self):
         done = self.check(rule=RULE % "if = 1")
         self.assertEqual(1, done.returncode)
-        self.assertIn("rule.lua:5:12: (011) ", done.stdout)
+        self.assertRegex(done.stdout, r"^rule\.lua:5:12: \(011\) [^\n]*\n$")
         done = self.check(rule=(RULE % "").replace("before_confirm", "before_explode"))
         self.assertEqual(1, done.returncode)
         self.assertIn("rule.lua:1:1: (invalid) ", done.stdout)
@@ -137,6 +137,10 @@ class Workbench(KontorCase):
             "handler.lua:3:18: (K03) a record that was read cannot be changed: use kontor.update",
             "rule.lua:5:15: (K03) a rule that runs after the change cannot edit the record: use a "
             "before rule"], done.stdout.splitlines())
+
+    def test_globals_of_the_file_itself(self):
+        done = self.check(rule="limit = 5\n" + RULE % "if order.total > limit then return end")
+        self.assertEqual((0, ""), (done.returncode, done.stdout))
 
     def test_nothing_is_kept(self):
         before = self.admin.call("rules.list")

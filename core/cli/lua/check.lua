@@ -522,7 +522,9 @@ local function options_of(given)
             globals[name] = { fields = fields }
         end
     end
-    return { std = { read_globals = globals }, unused_args = false, max_line_length = 120 }
+    -- A file may have globals of its own, which it sets at its top.
+    return { std = { read_globals = globals }, allow_defined_top = true, unused_args = false,
+             max_line_length = 120 }
 end
 
 local function check_conventions(given, name, text, add)
