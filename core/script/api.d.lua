@@ -117,32 +117,96 @@ function Instant:date() end
 ---@field run fun(event: Event)
 
 ---@class Method
----@field name string begins with "custom."
----@field label string|string[]
----@field help? string|string[]
----@field params? table[]
----@field writes? boolean
+---@field name string begins with "custom."; its permission, too
+---@field label? string|string[] English and Chinese
+---@field permission? string another permission that it asks for
+---@field params? Field[]
+---@field writes? boolean without it, it runs beside the writer and changes nothing
 ---@field as? string
+---@field priority? integer
 ---@field disable_after? integer
----@field run fun(params: any): table?
+---@field run fun(params: any): any
 
 ---@class Schedule
 ---@field name string begins with "custom."
----@field label? string|string[]
 ---@field every? string "15m", "1h", "1d"
 ---@field daily? string "06:30"
 ---@field as? string
+---@field priority? integer
 ---@field disable_after? integer
 ---@field run fun()
 
 ---@class Field
----@field name string
----@field type string
+---@field name string of field{}: begins with "x_"
+---@field type string text, int, decimal, money, quantity, bool, date, instant, enum, ref, json...
+---@field entity? string of field{} alone: the entity that gets it
+---@field lines? string|Field[] of field{} the name of its lines; in entity{} their fields
 ---@field label? string|string[]
----@field entity? string of field{}: begins with "x_" there
----@field lines? string|table[]
----@field default? fun(record: any): any
----@field compute? fun(record: any): any
+---@field help? string|string[]
+---@field to? string the entity that ref and refs name
+---@field choices? any[] of enum: names, or {name, label}
+---@field initial? any "today", "now" or a value
+---@field default? fun(record: any): any for a field left empty
+---@field compute? fun(record: any): any at each save; nobody else writes it
+---@field required? boolean
+---@field unique? boolean
+---@field indexed? boolean
+---@field readonly? boolean clients do not write it; rules may
+---@field immutable? boolean
+---@field positive? boolean
+---@field nonnegative? boolean
+---@field multiline? boolean
+---@field searchable? boolean
+---@field sensitive? boolean
+---@field set_null? boolean
+---@field cascade? boolean
+---@field digits? integer
+---@field max_length? integer
+---@field sequence? string such as "T{year}-{5}"
+---@field currency? string the field that holds it
+---@field unit? string the field that holds it
+---@field frozen? string[] states in which it cannot be changed
+
+---@class State
+---@field name string
+---@field label? string|string[]
+---@field locked? boolean
+---@field posted? boolean
+
+---@class Transition
+---@field verb string
+---@field from string
+---@field to string
+---@field event? string
+---@field label? string|string[]
+---@field params? Field[]
+
+---@class Index
+---@field fields string[]
+---@field unique? boolean
+---@field sparse? boolean leaves out records with an empty or false field
+---@field name? string
+
+---@class Entity
+---@field name string begins with "custom."
+---@field label? string|string[]
+---@field help? string|string[]
+---@field title? string the field that names a record to people
+---@field fields Field[]
+---@field states? (string|State)[]
+---@field transitions? Transition[]
+---@field indexes? Index[]
+---@field append_only? boolean
+---@field no_history? boolean
+
+---@class Total
+---@field name string begins with "custom."
+---@field entity string
+---@field label? string|string[]
+---@field by string[] fields, also "date:month"
+---@field sum (string|table)[] fields, or {name, field, minus}
+---@field when? string a field
+---@field is? string[] what it must be
 
 ---Refuses a change, or fills fields, before or after it.
 ---在变更前后拒绝变更或填写字段。
@@ -174,11 +238,11 @@ function numbering(declaration) end
 function field(declaration) end
 ---An entity of one's own.
 ---自定义实体。
----@param declaration table
+---@param declaration Entity
 function entity(declaration) end
 ---A running sum.
 ---累计合计。
----@param declaration table
+---@param declaration Total
 function total(declaration) end
 ---A role with its rights.
 ---角色及其权限。

@@ -186,7 +186,9 @@ class Workbench(KontorCase):
         values = stub.split("\n---@class sales.order.values\n")[1].split("\n\n")[0]
         self.assertIn("---@field note? string", values)
         self.assertNotIn("---@field total?", values)
-        for words in ("| `kontor.get(entity, id)` | ", "按编号读取记录", "| `rule{...}` |",
+        for words in ("| `kontor.get(entity, id)` | ", "按编号读取记录", "| `rule{...}` |", "### rule{}",
+                      "| `check` | fun(record: any, step: Step) | required · 必填 |",
+                      "| `weekday` | integer 1 is Monday |",
                       "| `lines.price` | money | Price · 单价 |", "`confirm`", "`.confirmed`",
                       "| `finance.open_receivables` |", "| `sales.manager` |",
                       "| `sales.order.confirm` |"):

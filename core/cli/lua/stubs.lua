@@ -120,6 +120,27 @@ local function add_functions(out, api)
     end
 end
 
+local DECLARED = { Rule = "rule{}", Handler = "handler{}", Method = "method{}",
+                   Schedule = "schedule{}", Field = "field{}, fields, lines", Entity = "entity{}",
+                   State = "entity{}: states", Transition = "entity{}: transitions",
+                   Index = "entity{}: indexes", Total = "total{}" }
+
+-- What each declaration takes, and the members of what rules are given.
+local function add_classes(out, api)
+    out[#out + 1] = "\n## What each takes or has · 各项内容"
+    for class, body in api:gmatch("%-%-%-@class (%u%l+)\n(.-)\n\n") do
+        local rows = {}
+        for name, optional, kind in body:gmatch("%-%-%-@field ([%w_]+)(%??) ([^\n]+)") do
+            rows[#rows + 1] = ("| `%s` | %s | %s |"):format(name, flat(kind),
+                DECLARED[class] and optional == "" and "required · 必填" or "")
+        end
+        if #rows > 0 then
+            out[#out + 1] = ("\n### %s\n\n| | | |\n|---|---|---|"):format(DECLARED[class] or class)
+            table.move(rows, 1, #rows, #out + 1, out)
+        end
+    end
+end
+
 local function add_library(out, library)
     out[#out + 1] = "\n## Of Lua's own library · Lua 标准库\n"
     out[#out + 1] = "`" .. table.concat(library.base, "`, `") .. "`"
@@ -188,6 +209,7 @@ local function reference(api, library, describe)
     local out = { "# Reference of this server's rules · 规则参考\n\n"
         .. "Made by `kontor rules stubs`. 由 `kontor rules stubs` 生成。\n" }
     add_functions(out, api)
+    add_classes(out, api)
     add_library(out, library)
     out[#out + 1] = "\n## Entities · 实体"
     for _, entity in ipairs(describe.entities) do
