@@ -82,7 +82,8 @@ rule{
     name = "customers.duplicates",
     as = "custom.duplicate_check",
     check = function(customer)
-        if customer.x_duplicate_ok or kontor.setting("customers.duplicates") == "allow" then
+        local allowed = kontor.setting("customers.duplicates") == "allow"
+        if allowed or customer.x_duplicate_ok or not customer.party then
             return
         end
         local party = kontor.get("parties.party", customer.party)

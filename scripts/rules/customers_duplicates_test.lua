@@ -61,6 +61,12 @@ story("different ones, and empty fields, are none", function()
         { name = "Probe Four", phone = "110" }))
 end)
 
+story("what is missing is for the server to say", function()
+    given.user("probe.desk", { "customers.user" })
+    expect.fails(when.create("customers.customer", {}), "invalid", "party")
+    expect.fails(when.create("parties.party", { kind = "company" }), "invalid", "name")
+end)
+
 story("two persons may have one name, and one phone", function()
     expect.ok(second({ kind = "person", name = "Quellmalz Probe", phone = "0451 55501977" },
         { kind = "person", name = "Quellmalz Probe", phone = "0451 55501977" }))

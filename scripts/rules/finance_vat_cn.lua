@@ -82,7 +82,7 @@ local function check_rates(record, step)
         if class and country and country ~= home then
             class = "zero"
         end
-        local rate = class and rate_of(class, taxpayer, record.date)
+        local rate = class and record.date and rate_of(class, taxpayer, record.date)
         local was = before(line, step.old)
         if rate and line.tax_rate ~= rate and was and was.tax_rate == rate then
             kontor.deny(kontor.t("the VAT rate of this product is %s %%, not %s %%",

@@ -110,7 +110,7 @@ local function of_the_year(slip)
                 "%s 的工资条尚未过账，请先过账", earlier.month), { field = "month" })
         end
         taxable = taxable + earlier.gross - free_per_month - withheld_for_insurance(earlier)
-            - earlier.special_deductions
+            - (earlier.special_deductions or 0)
         tax = tax + earlier.tax
     end
     return taxable, tax
@@ -120,16 +120,20 @@ rule{
     on = { "custom.pay_slip.before_save", "custom.pay_slip.before_post" },
     name = "custom.pay_slip",
     check = function(slip)
+        if not (slip.employee and slip.month and slip.gross) then
+            return -- the server refuses it
+        end
         local base = slip.contribution_base or kontor.decimal(0)
         slip.month = slip.month:start_of_month()
         check_last(slip)
         slip.pension = percent(base, pension)
         slip.medical = percent(base, medical)
         slip.unemployment = percent(base, unemployment)
-        slip.housing = percent(base, slip.housing_rate)
+        slip.housing = percent(base, slip.housing_rate or 0)
         local insurance = withheld_for_insurance(slip)
         local taxable, withheld = of_the_year(slip)
-        slip.taxable = taxable + slip.gross - free_per_month - insurance - slip.special_deductions
+        slip.taxable = taxable + slip.gross - free_per_month - insurance
+            - (slip.special_deductions or 0)
         -- What was withheld too much is settled with the year's declaration, not here.
         local tax = tax_of_year(slip.taxable) - withheld
         slip.tax = tax:sign() > 0 and tax or kontor.decimal(0)

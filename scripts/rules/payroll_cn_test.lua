@@ -93,6 +93,16 @@ story("month after month: the slip before is posted first, and one a month", fun
         gross = "6000" }), "conflict")
 end)
 
+story("what is missing is for the server to say, or nothing", function()
+    given.user("probe.payroll", { "custom.payroll" })
+    expect.fails(when.create("custom.pay_slip", { month = "2026-01-01", gross = "1" }), "invalid",
+        "employee")
+    expect.fails(when.create("custom.pay_slip", { employee = employee(), month = "2026-01-01" }),
+        "invalid", "gross")
+    expect.equal(slip(employee(), "2026-01-01", { gross = "6000", housing_rate = kontor.none,
+        special_deductions = kontor.none }).tax, "30.00")
+end)
+
 story("none comes in between", function()
     local person = employee()
     slip(person, "2026-02-28", { gross = "6000" })

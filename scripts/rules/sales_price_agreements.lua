@@ -59,7 +59,7 @@ rule{
             kontor.deny("an agreement is with one customer or with a segment, not both", {
                 field = "segment", message_zh = "协议只能针对单一客户或客户等级" })
         end
-        if agreement.ends and agreement.ends < agreement.starts then
+        if agreement.starts and agreement.ends and agreement.ends < agreement.starts then
             kontor.deny("the last day is before the first", {
                 field = "ends", message_zh = "末日早于首日" })
         end
@@ -79,14 +79,14 @@ end
 
 -- Of the breaks that the quantity reaches, the highest; nil when it reaches none.
 local function price_in(agreement, quantity)
-    local best
+    local price, highest
     for _, step in ipairs(agreement.breaks) do
-        local reached = quantity >= step.min_quantity
-        if reached and (not best or step.min_quantity > best.min_quantity) then
-            best = step
+        local from = step.min_quantity or kontor.decimal(0)
+        if quantity >= from and (not highest or from > highest) then
+            price, highest = step.price, from
         end
     end
-    return best and best.price
+    return price
 end
 
 local function agreed(line, customer, date)
@@ -122,13 +122,13 @@ rule{
     priority = 30, -- before rules that look at prices
     as = "custom.pricing",
     check = function(order, step)
-        -- Whether there must be a customer is for the server to say.
-        if not order.customer or (order.state ~= "draft" and order.state ~= "quoted") then
+        local complete = order.customer and order.date -- else the server refuses it
+        if not complete or (order.state ~= "draft" and order.state ~= "quoted") then
             return
         end
         local customer = kontor.get("customers.customer", order.customer)
         for _, line in ipairs(order.lines) do
-            local asks = line.product and not line.x_own_price
+            local asks = line.product and line.quantity and not line.x_own_price
             if asks and not is_as_it_was(line, order, step.old) then
                 local agreement, price = agreed(line, customer, order.date)
                 if agreement then

@@ -90,6 +90,16 @@ story("another quantity brings another price, and the amounts follow", function(
     expect.record("sales.order", order.id, { net = "95.00" })
 end)
 
+story("what is missing is for the server to say", function()
+    local probe, buyer = product(), customer("b")
+    agree(probe, { breaks = { { price = "9.00" } } })
+    expect.fails(when.create("sales.order", { customer = buyer, lines = { { product = probe } } }),
+        "invalid", "lines[0].quantity")
+    expect.fails(when.create("sales.order", { lines = { { product = probe, quantity = 1 } } }),
+        "invalid", "customer")
+    expect.fails(when.create("custom.price_agreement", {}), "invalid")
+end)
+
 story("an agreement is with one customer or a segment", function()
     local probe, buyer = product(), customer("b")
     local outcome = when.create("custom.price_agreement", { product = probe, customer = buyer,

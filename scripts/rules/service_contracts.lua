@@ -90,7 +90,7 @@ rule{
     check = function(contract)
         local fee = kontor.decimal(0)
         for _, device in ipairs(contract.devices) do
-            fee = fee + device.fee
+            fee = fee + (device.fee or 0)
         end
         contract.fee = fee
     end,

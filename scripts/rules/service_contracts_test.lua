@@ -31,6 +31,12 @@ story("the fee is the sum of the devices", function()
     expect.record("custom.service_contract", id, { fee = "0" })
 end)
 
+story("a device without a fee is refused by name", function()
+    given.user("probe.desk", { "custom.service_desk" })
+    expect.fails(when.create("custom.service_contract", { customer = customer(),
+        devices = { { serial = "A-1" } } }), "invalid", "devices[0].fee")
+end)
+
 story("the fee is not for people to write", function()
     local id = contract(customer())
     given.user("probe.desk", { "custom.service_desk" })

@@ -104,10 +104,11 @@ rule{
     name = "custom.ticket_promise",
     as = "custom.sla",
     check = function(ticket, step)
-        if step.old and step.old.priority == ticket.priority then
+        local minutes = promised[ticket.priority]
+        local asked = step.old and step.old.priority == ticket.priority
+        if asked or not minutes or not ticket.opened then
             return
         end
-        local minutes = promised[ticket.priority]
         ticket.respond_by = working_time_after(ticket.opened, minutes[1])
         ticket.solve_by = working_time_after(ticket.opened, minutes[2])
     end,

@@ -46,6 +46,12 @@ story("our clock is not UTC", function()
     promised("2026-11-23T23:00:00Z", "urgent", "2026-11-24T00:30:00Z", "2026-11-24T04:00:00Z")
 end)
 
+story("what is missing is for the server to say", function()
+    local id = ticket("2026-11-24T09:00:00Z", "low")
+    expect.fails(when.update("custom.ticket", id, { priority = kontor.none }), "invalid",
+        "priority")
+end)
+
 story("another priority, another promise", function()
     local id = ticket("2026-11-24T09:00:00Z", "low")
     expect.ok(when.update("custom.ticket", id, { priority = "urgent" }))

@@ -20,7 +20,7 @@ MISTAKES = {
     "sales_credit_limit.lua": ("owed + order.total", "order.total"),
     "sales_discount.lua": ("not order.approved_by", "true"),
     "sales_leads.lua": ("users[i % #users + 1]", "users[i]"),
-    "sales_price_agreements.lua": ("quantity >= step", "quantity > step"),
+    "sales_price_agreements.lua": ("quantity >= from", "quantity > from"),
     "service_contracts.lua": ('{ "state", "=", "running" },', ""),
     "service_sla.lua": ("room >= left", "room > left"),
 }
