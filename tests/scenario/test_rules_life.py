@@ -4,9 +4,8 @@ rolled back, and disabled when it keeps failing.
 """
 import pathlib
 import tempfile
-import time
 
-from kontor_test import ALL_MODULES, KONTOR, KontorCase, Server, main
+from kontor_test import ALL_MODULES, KontorCase, Server, main
 
 LIMIT = """\
 -- Credit limits end somewhere.
@@ -645,17 +644,15 @@ end)
 
 
 class FirstRule(KontorCase):
-    """A consultant's first rule, with the command alone."""
+    """A consultant's first rule, with the command alone; test_rules_readme.py tells how soon."""
     MODULES = tuple(module for module in ALL_MODULES if module != "inventory")
 
     def kontor(self, *words):
-        """Its answer, and how long it took."""
-        start = time.monotonic()
         done = self.server.kontor(*words)
         self.assertEqual(0, done.returncode, done.stderr)
-        return done.stdout, time.monotonic() - start
+        return done.stdout
 
-    def test_live_in_under_a_second_and_back_with_one_command(self):
+    def test_live_and_back_with_one_command(self):
         party = self.admin.create("parties.party", kind="company", name="Evers")["id"]
         customer = self.admin.create("customers.customer", party=party)["id"]
         order = self.admin.create("sales.order", customer=customer, lines=[
@@ -664,17 +661,15 @@ class FirstRule(KontorCase):
             rules = pathlib.Path(folder)
             (rules / "minimum.lua").write_text(MINIMUM, encoding="utf-8")
             (rules / "minimum_test.lua").write_text(MINIMUM_TEST, encoding="utf-8")
-            self.assertEqual("2 tests passed\n", self.kontor("rules", "test", folder)[0])
-            told, _ = self.kontor("rules", "try", folder, "--on", f"sales.order/{order}")
+            self.assertEqual("2 tests passed\n", self.kontor("rules", "test", folder))
+            told = self.kontor("rules", "try", folder, "--on", f"sales.order/{order}")
             self.assertIn("refused: orders start at 50.00", told)
-            told, took_s = self.kontor("rules", "push", folder, "--note", "as agreed")
+            told = self.kontor("rules", "push", folder, "--note", "as agreed")
         self.assertTrue(told.endswith("2 tests passed\nrevision 1\n"), told)
-        if "release" in str(KONTOR):  # The sanitizers are slow.
-            self.assertLess(took_s, 1)
         with self.refused("rule_denied", field="net", rule="house.minimum_order"):
             self.admin.call("sales.order.confirm", id=order)
         self.assertEqual("minimum.lua: removed\nminimum_test.lua: removed\nrevision 2\n",
-                         self.kontor("rules", "rollback")[0])
+                         self.kontor("rules", "rollback"))
         self.assertEqual("confirmed",
                          self.admin.call("sales.order.confirm", id=order)["state"])
 
