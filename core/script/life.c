@@ -62,13 +62,8 @@ static struct script_count *find_count(struct script_life *life, const struct sc
 {
     bool there;
     size_t at = place_of(life, rule->name, &there);
-    if (there) {
-        if (strcmp(life->counts[at]->file, rule->file) != 0) {
-            free(life->counts[at]->file);
-            life->counts[at]->file = script_must(strdup(rule->file));
-        }
+    if (there)
         return life->counts[at];
-    }
     if (life->count == COUNTS_MOST)
         return NULL;
     if (life->count == life->capacity) {
@@ -141,6 +136,10 @@ static void note_failure(struct script_life *life, const struct life_note *note,
 {
     const struct script_rule *rule = note->call->rule;
     struct script_count *count = rule->count;
+    if (strcmp(count->file, rule->file) != 0) {
+        free(count->file);
+        count->file = script_must(strdup(rule->file));
+    }
     count->failed++;
     count->failed_at = note->call->ctx->now;
     snprintf(count->error, sizeof(count->error), "%s", note->message ? note->message : "");

@@ -13,7 +13,7 @@
 /** One rule, by name. Lives as long as the whole. */
 struct script_count {
     char *name;
-    char *file; /**< Where it stood last. */
+    char *file; /**< Where it stood when it failed last. */
     uint64_t runs, denied, failed, us;
     unsigned in_row; /**< Failures since it last came through. */
     bool due;

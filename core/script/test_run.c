@@ -202,6 +202,7 @@ static enum kt_status run_each(struct script_set *set, struct kt_ctx *ctx, msgpa
                                         .message_zh = "未运行：全部测试的总时间超过 30 秒"};
     const struct script_suite *suite = set->suite;
     int64_t until_us = clock_monotonic_us() + SCRIPT_TESTS_TIME_US;
+    ctx->until_us = clock_coarse_us() + SCRIPT_TESTS_TIME_US;
     enum kt_status status = KT_OK;
     for (size_t i = 0; status == KT_OK && i < suite->count; i++) {
         msgpack_zone *arena = ctx->arena;
@@ -237,6 +238,7 @@ static enum kt_status run_as_server(struct script_set *set, struct kt_ctx *ctx,
     ctx->acting = before.acting;
     ctx->is_server = before.is_server;
     ctx->journal = before.journal;
+    ctx->until_us = before.until_us;
     ctx->rules = before.rules;
     return status;
 }
