@@ -93,6 +93,7 @@ static void adopt_registry(struct writer *writer, bool keep)
         registry_release(next);
         return;
     }
+    registry_count_rules(next);
     registry_release(writer->registry);
     writer->registry = next;
     writer->changed = true;

@@ -42,5 +42,7 @@ enum kt_status registry_open(struct kt_ctx *ctx, struct plugin_catalog *catalog,
     enum kt_status status = check_present(ctx, catalog, cursor);
     store_cursor_close(cursor);
     KT_TRY(status);
-    return registry_build(ctx, catalog, kt_list_new(ctx), out);
+    KT_TRY(registry_build(ctx, catalog, kt_list_new(ctx), out));
+    registry_count_rules(*out);
+    return KT_OK;
 }

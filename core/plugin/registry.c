@@ -304,13 +304,6 @@ static enum kt_status build_schema_for_currency(struct kt_ctx *ctx, struct regis
     return status;
 }
 
-/* They are counted, and those that are disabled do not run. */
-static enum kt_status count_rules(struct kt_ctx *ctx, struct registry *registry)
-{
-    script_set_watch(registry->rules, registry->life);
-    return rules_off_apply(ctx, registry->rules);
-}
-
 static enum kt_status build_parts(struct kt_ctx *ctx, struct registry *registry,
                                   struct kt_list *reports)
 {
@@ -339,7 +332,7 @@ static enum kt_status build_parts(struct kt_ctx *ctx, struct registry *registry,
         KT_TRY(script_set_build(ctx, files->at, files->count, &registry->rules));
         registry->lender = rules_lender_new(files);
     }
-    KT_TRY(count_rules(ctx, registry));
+    KT_TRY(rules_off_apply(ctx, registry->rules));
     KT_TRY(upgrade_run(ctx, &upgrade, reports));
     if (upgrade.migrates)
         KT_TRY(record_refresh(ctx, false));
@@ -378,5 +371,10 @@ enum kt_status registry_renew_rules(struct kt_ctx *ctx, struct registry *registr
         KT_TRY(script_set_build(ctx, files->at, files->count, &fresh));
     script_set_free(registry->rules);
     registry->rules = fresh;
-    return count_rules(ctx, registry);
+    return rules_off_apply(ctx, registry->rules);
+}
+
+void registry_count_rules(struct registry *registry)
+{
+    script_set_watch(registry->rules, registry->life);
 }

@@ -67,6 +67,8 @@ enum kt_status registry_open(struct kt_ctx *ctx, struct plugin_catalog *catalog,
                              struct registry **out);
 /** Compile its rules anew: what they keep in their locals is as at first. */
 enum kt_status registry_renew_rules(struct kt_ctx *ctx, struct registry *registry);
+/** It comes into force: from now on what its rules do is counted. */
+void registry_count_rules(struct registry *registry);
 void registry_hold(struct registry *registry);
 void registry_release(struct registry *registry); /**< NULL is fine. */
 /** Make `ctx` work under this registry. */

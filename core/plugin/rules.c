@@ -224,6 +224,7 @@ static enum kt_status change(struct kt_ctx *ctx, const struct rules_tree *after,
     }
     if (report.count)
         KT_TRY(registry_renew_rules(ctx, *out));
+    rules_off_pardon(ctx, changes);
     return reply_change(ctx, changes, report.count);
 }
 

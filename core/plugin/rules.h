@@ -98,4 +98,7 @@ enum kt_status rules_require_tests(struct kt_ctx *ctx, const struct script_test_
 enum kt_status rules_off_list(struct kt_ctx *ctx, struct kt_list *out);
 /** Before the set runs. */
 enum kt_status rules_off_apply(struct kt_ctx *ctx, struct script_set *set);
+/** What was changed may have been mended: its rules are no longer disabled, */
 enum kt_status rules_off_forget(struct kt_ctx *ctx, const struct rules_changes *changes);
+/** and, unless it is a dry run, the failures of those under ctx->registry count no more. */
+void rules_off_pardon(struct kt_ctx *ctx, const struct rules_changes *changes);

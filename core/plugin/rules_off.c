@@ -54,11 +54,9 @@ static enum kt_status put_on(struct kt_ctx *ctx, const char *rule)
                        context_quote(ctx, rule, strlen(rule)));
     if (status != KT_OK)
         return rules_store_failed(ctx);
-    script_life_pardon(ctx->registry->life, rule);
     return KT_OK;
 }
 
-/* What was changed may have been mended. */
 enum kt_status rules_off_forget(struct kt_ctx *ctx, const struct rules_changes *changes)
 {
     struct kt_list *rows = kt_list_new(ctx);
@@ -72,20 +70,32 @@ enum kt_status rules_off_forget(struct kt_ctx *ctx, const struct rules_changes *
     return KT_OK;
 }
 
-/* Whoever listens may fail; the rule is disabled all the same. */
-static enum kt_status announce(struct kt_ctx *ctx, const struct kt_map *row)
+void rules_off_pardon(struct kt_ctx *ctx, const struct rules_changes *changes)
 {
-    struct context_try attempt;
-    KT_TRY(context_try_begin(ctx, &attempt));
-    enum kt_status status = kt_emit(ctx, "rules.disabled", NULL, 0, row);
-    if (context_try_end(ctx, &attempt, status) != KT_OK)
-        log_error("rules.disabled was not announced: %s",
-                  ctx->error.message ? ctx->error.message : "");
-    context_forgive(ctx);
-    return KT_OK;
+    const struct registry *registry = ctx->registry;
+    for (size_t i = 0; !ctx->journal && i < changes->count; i++)
+        script_life_pardon_file(registry->life, registry->rules,
+                                rules_change_name(&changes->at[i]));
 }
 
-static enum kt_status disable(struct kt_ctx *ctx, const struct script_due *due)
+/* Whoever listens may fail; the rule is disabled all the same, and the event tells it. */
+static enum kt_status announce(struct kt_ctx *ctx, const msgpack_object *row)
+{
+    static const struct bus_table nobody = {.count = 0};
+    const struct kt_event event = {.topic = "rules.disabled", .payload = row};
+    struct context_try attempt;
+    KT_TRY(context_try_begin(ctx, &attempt));
+    enum kt_status status = bus_announce(ctx, &ctx->registry->handlers, &event);
+    if (context_try_end(ctx, &attempt, status) == KT_OK)
+        return KT_OK;
+    log_error("who listens to rules.disabled failed: %s",
+              ctx->error.message ? ctx->error.message : "");
+    context_forgive(ctx);
+    return bus_announce(ctx, &nobody, &event);
+}
+
+static enum kt_status disable(struct kt_ctx *ctx, const struct script_due *due,
+                              struct kt_list *rows)
 {
     struct key key;
     struct kt_map *row = kt_map_new(ctx);
@@ -98,23 +108,35 @@ static enum kt_status disable(struct kt_ctx *ctx, const struct script_due *due)
     KT_TRY(rules_put_map(ctx, &key, row));
     log_error("rule %s (%s) is disabled: it failed %u times in a row, the last time: %s", due->rule,
               due->file, due->failures, due->error);
-    return announce(ctx, row);
+    kt_list_add(rows, row->object);
+    return KT_OK;
 }
 
+/* They are announced under the rules that remain: a disabled handler does not hear of itself. */
 enum kt_status registry_rules_disable_due(struct kt_ctx *ctx, size_t *count, struct registry **out)
 {
     struct script_due due;
-    *count = 0;
-    while (script_life_take_due(ctx->registry->life, ctx, &due)) {
-        KT_TRY(disable(ctx, &due));
-        ++*count;
+    struct kt_list *rows = kt_list_new(ctx);
+    while (script_life_take_due(ctx->registry->life, ctx, &due))
+        if (script_set_has(ctx->registry->rules, due.rule)) /* Its file may be gone since. */
+            KT_TRY(disable(ctx, &due, rows));
+    *count = rows->object.via.array.size;
+    if (*count == 0)
+        return KT_OK;
+    KT_TRY(registry_build(ctx, ctx->registry->catalog, kt_list_new(ctx), out));
+    registry_count_rules(*out);
+    for (size_t i = 0; i < *count; i++) {
+        rules_lender_rearm((*out)->lender, ctx, (*out)->rules);
+        KT_TRY(announce(ctx, &rows->object.via.array.ptr[i]));
     }
-    return registry_build(ctx, ctx->registry->catalog, kt_list_new(ctx), out);
+    return KT_OK;
 }
 
 enum kt_status registry_rules_enable(struct kt_ctx *ctx, const char *rule, struct registry **out)
 {
     KT_TRY(put_on(ctx, rule));
     KT_TRY(registry_build(ctx, ctx->registry->catalog, kt_list_new(ctx), out));
+    if (!ctx->journal)
+        script_life_pardon(ctx->registry->life, rule);
     return registry_reply_rules(ctx, false);
 }

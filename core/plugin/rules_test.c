@@ -35,9 +35,9 @@ enum kt_status rules_run_tests(struct kt_ctx *ctx, struct script_test_report *ou
         return KT_OK;
     const struct script_tests tests = {
         .files = files->at, .count = files->count, .rules = ctx->registry->rules, .become = become};
-    script_set_watch(tests.rules, NULL);
     script_set_enable_all(tests.rules);
-    return script_tests_run(ctx, &tests, out);
+    KT_TRY(script_tests_run(ctx, &tests, out));
+    return rules_off_apply(ctx, tests.rules);
 }
 
 static const msgpack_object *first_failure(const struct script_test_report *report)

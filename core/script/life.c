@@ -86,23 +86,31 @@ void script_set_watch(struct script_set *set, struct script_life *life)
     if (!set)
         return;
     set->life = life;
-    if (!life)
-        return;
     pthread_mutex_lock(&life->lock);
     for (size_t i = 0; i < set->rule_count; i++)
         set->rules[i].count = find_count(life, &set->rules[i]);
     pthread_mutex_unlock(&life->lock);
 }
 
-bool script_set_disable(struct script_set *set, const char *rule)
+static struct script_rule *find_rule(const struct script_set *set, const char *name)
 {
-    for (size_t i = 0; set && i < set->rule_count; i++) {
-        if (strcmp(set->rules[i].name, rule) != 0)
-            continue;
-        set->rules[i].disabled = true;
-        return true;
-    }
-    return false;
+    for (size_t i = 0; set && i < set->rule_count; i++)
+        if (strcmp(set->rules[i].name, name) == 0)
+            return &set->rules[i];
+    return NULL;
+}
+
+bool script_set_has(const struct script_set *set, const char *rule)
+{
+    return find_rule(set, rule) != NULL;
+}
+
+bool script_set_disable(struct script_set *set, const char *name)
+{
+    struct script_rule *rule = find_rule(set, name);
+    if (rule)
+        rule->disabled = true;
+    return rule != NULL;
 }
 
 void script_set_enable_all(struct script_set *set)
@@ -131,8 +139,16 @@ static void note_field(struct script_count *count, const char *field)
         count->fields[count->field_count++] = script_must(strdup(field));
 }
 
-/* Only a rule that breaks by itself is disabled for it, not one that breaks what it calls. */
-static void note_failure(struct script_life *life, const struct life_note *note, bool broke)
+/* Only a rule that breaks by itself is disabled for it: not one that breaks what it calls, nor one
+ * that came last when others had used up what all rules of the request share. */
+static bool broke_itself(const struct script_call *call)
+{
+    const struct script_set *set = call->set;
+    return call->ctx->error.status == KT_RULE_FAILED &&
+           (!set->spent || call->turn_began_steps - set->steps_left > set->steps_most / 2);
+}
+
+static void note_failure(struct script_life *life, const struct life_note *note)
 {
     const struct script_rule *rule = note->call->rule;
     struct script_count *count = rule->count;
@@ -143,7 +159,7 @@ static void note_failure(struct script_life *life, const struct life_note *note,
     count->failed++;
     count->failed_at = note->call->ctx->now;
     snprintf(count->error, sizeof(count->error), "%s", note->message ? note->message : "");
-    count->in_row += broke;
+    count->in_row += broke_itself(note->call);
     if (!rule->disable_after || count->in_row < rule->disable_after || count->due)
         return;
     count->due = true;
@@ -167,7 +183,7 @@ static void note(const struct script_call *call, const char *outcome)
     for (size_t i = 0; i < call->touched_count; i++)
         note_field(count, call->touched[i]);
     if (failed) {
-        note_failure(life, &told, error->status == KT_RULE_FAILED);
+        note_failure(life, &told);
     } else {
         count->in_row = 0;
         count->denied += denied;
@@ -186,6 +202,7 @@ void script_life_begin(struct script_call *call)
 {
     call->touched_count = 0;
     call->turn_began_us = is_noted(call) ? clock_monotonic_us() : 0;
+    call->turn_began_steps = call->set->steps_left;
 }
 
 void script_life_passed(struct script_call *call)
@@ -272,7 +289,20 @@ void script_life_pardon(struct script_life *life, const char *rule)
     bool there;
     pthread_mutex_lock(&life->lock);
     size_t at = place_of(life, rule, &there);
-    if (there)
-        life->counts[at]->in_row = 0;
+    if (there) {
+        struct script_count *count = life->counts[at];
+        count->in_row = 0;
+        if (count->due)
+            atomic_fetch_sub_explicit(&life->due, 1, memory_order_relaxed);
+        count->due = false;
+    }
     pthread_mutex_unlock(&life->lock);
+}
+
+void script_life_pardon_file(struct script_life *life, const struct script_set *set,
+                             const char *file)
+{
+    for (size_t i = 0; set && i < set->rule_count; i++)
+        if (strcmp(set->rules[i].file, file) == 0)
+            script_life_pardon(life, set->rules[i].name);
 }

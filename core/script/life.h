@@ -13,7 +13,7 @@ struct script_life *script_life_new(void);
 void script_life_hold(struct script_life *life);
 void script_life_release(struct script_life *life); /**< NULL is fine. */
 
-/** From now on the set's rules are counted; NULL: no more. Before it runs. */
+/** From now on the set's rules are counted. */
 void script_set_watch(struct script_set *set, struct script_life *life);
 /** A set of the same files: watched as `like` is, and what is disabled there is so here. */
 void script_set_follow(struct script_set *set, const struct script_set *like);
@@ -29,6 +29,11 @@ bool script_life_has_due(const struct script_life *life);
 bool script_life_take_due(struct script_life *life, struct kt_ctx *ctx, struct script_due *out);
 /** It begins anew: none of its failures counts. */
 void script_life_pardon(struct script_life *life, const char *rule);
+/** So do all rules of the set that stand in the file. */
+void script_life_pardon_file(struct script_life *life, const struct script_set *set,
+                             const char *file);
+/** Is there a rule of that name? */
+bool script_set_has(const struct script_set *set, const char *rule);
 /** From now on the rule does not run. False: there is none of that name. Before the set runs. */
 bool script_set_disable(struct script_set *set, const char *rule);
 /** All of them run: for tests, which are about what the rules say. */

@@ -97,6 +97,7 @@ struct script_call {
     msgpack_object answer;       /**< Of a method. */
     struct journal_turn turn;    /**< Of `rule`, while somebody keeps a journal. */
     int64_t turn_began_us;       /**< 0: it is not noted. */
+    int64_t turn_began_steps;    /**< Left then. */
     const char *touched[8];      /**< Fields that it has changed. */
     size_t touched_count;
     bool failed;  /**< ctx->error says why: nothing of this call may run on. */

@@ -164,6 +164,7 @@ static enum kt_status run_apart(struct script_set *set, struct kt_ctx *ctx,
 {
     struct context_try attempt;
     kt_instant_us now = ctx->now;
+    KT_TRY(set->suite->asked->become(ctx, 0));
     KT_TRY(record_last_event(ctx, &set->suite->first_event));
     KT_TRY(context_try_begin(ctx, &attempt));
     run_lua(set, ctx, test, out);
@@ -229,7 +230,6 @@ static enum kt_status run_as_server(struct script_set *set, struct kt_ctx *ctx,
                                     msgpack_zone *scratch, struct script_test_report *out)
 {
     const struct kt_ctx before = *ctx;
-    KT_TRY(set->suite->asked->become(ctx, 0));
     ctx->journal = NULL;
     enum kt_status status = run_each(set, ctx, scratch, out);
     ctx->user_id = before.user_id;

@@ -343,6 +343,22 @@ class Life(KontorCase):
             end"""})
         self.assertEqual((2, 0), (names["count"], names["failed"]))
 
+    def test_each_test_begins_as_the_server(self):
+        told = self.admin.call("rules.test", files={"leaves_test.lua": """
+            test("the user leaves", function()
+                given.user("anna", { "customers.user" })
+                local anna = kontor.find("system.user", "name", "anna")
+                kontor.update("system.user", anna.id, { active = false })
+                when.create("parties.party", { kind = "company", name = "Evers" })
+            end)
+            test("the next one goes on", function()
+                local id = given.record("parties.party", { kind = "company", name = "Evers" })
+                expect.equal(kontor.get("parties.party", id).name, "Evers")
+            end)"""})
+        first, second = told["tests"]
+        self.assertIn("no longer active", first["message"])
+        self.assertTrue(second["ok"], second)
+
     def test_schedules_are_tested(self):
         nightly = """
             schedule{ name = "custom.nightly", daily = "02:00", run = function()
@@ -482,6 +498,102 @@ rule{
         rule, = admin.call("rules.list")["rules"]
         self.assertEqual("disabled", rule["state"])
         admin.create("system.setting", name="c", value="d")
+
+    def disabled(self):
+        return [row["rule"] for row in self.admin.call("rules.list")["disabled"]]
+
+    def disabled_events(self, after):
+        told = self.admin.call("event.read", **{"from": after + 1}, topics=["rules.disabled"])
+        return [event["payload"]["rule"] for event in told["events"]]
+
+    def test_push_of_tests_leaves_disabled_what_is(self):
+        self.push({"breaks.lua": self.BREAKS % "house.broken", "note.lua": NOTE})
+        for _ in range(3):
+            self.fail("house.broken")
+        runs = self.rule("house.note")["runs"]
+        # When a file of tests without a test comes,
+        self.push({"empty_test.lua": "-- none yet\n"})
+        # then the rule stays disabled, and the others are counted as before.
+        party = self.admin.create("parties.party", kind="company", name="Evers")["id"]
+        self.admin.create("customers.customer", party=party, note="bad")
+        self.assertEqual("disabled", self.rule("house.broken")["state"])
+        self.assertEqual(runs + 1, self.rule("house.note")["runs"])
+
+    ENDLESS = """
+rule{
+    on = "customers.customer.before_save", name = "house.endless", disable_after = 1,
+    check = function(customer) if customer.note == "bad" then while true do end end end,
+}
+handler{
+    on = "rules.disabled", name = "house.alarm", as = "system.admin", disable_after = 1,
+    run = function(event) %s end,
+}
+"""
+
+    def test_who_listens_hears_of_a_rule_that_used_up_its_steps(self):
+        self.push({"endless.lua": self.ENDLESS % """
+            kontor.create("parties.party", { kind = "company", name = event.payload.rule })"""})
+        event = self.admin.call("system.stats")["last_event"]
+        self.fail("house.endless")
+        self.assertEqual(["house.endless"], self.disabled_events(event))
+        self.assertEqual(1, len(self.admin.search("parties.party",
+                                                  ("name", "=", "house.endless"))))
+
+    def test_event_tells_it_though_who_listens_fails(self):
+        for body in ('error("deaf")', "while true do end"):
+            self.push({"endless.lua": self.ENDLESS % body})
+            event = self.admin.call("system.stats")["last_event"]
+            self.fail("house.endless")
+            self.customer()
+            # The handler has failed once, and that was once too often.
+            self.assertEqual(["house.alarm", "house.endless"], self.disabled())
+            self.assertEqual(["house.endless", "house.alarm"], self.disabled_events(event))
+            self.empty()
+
+    def test_failures_do_not_count_for_the_mended_rule(self):
+        self.push({"breaks.lua": self.BREAKS % "house.mended"})
+        self.fail("house.mended")
+        self.fail("house.mended")
+        # A dry run mends nothing,
+        mended = {"breaks.lua": self.BREAKS % "house.mended" + "-- better\n"}
+        self.admin.call("rules.push", files=mended, dry_run=True)
+        self.admin.call("rules.test", files=mended)
+        self.fail("house.mended")
+        self.assertEqual(["house.mended"], self.disabled())
+        self.admin.call("rules.enable", rule="house.mended")
+        self.fail("house.mended")
+        self.fail("house.mended")
+        # a push does: two more failures are not yet three in a row.
+        self.push(mended)
+        self.fail("house.mended")
+        self.fail("house.mended")
+        self.assertEqual([], self.disabled())
+        # So does the way back.
+        self.admin.call("rules.rollback")
+        self.fail("house.mended")
+        self.assertEqual([], self.disabled())
+
+    def test_removed_rule_is_not_disabled(self):
+        self.push({"asks.lua": """
+            method{ name = "custom.asks", disable_after = 2, run = function() error("no") end }"""})
+        # Readers do not write: it is due with the next change, which is that it goes.
+        for _ in range(2):
+            with self.refused("rule_failed", field=self.ANY, rule="custom.asks"):
+                self.admin.call("custom.asks")
+        self.admin.call("rules.remove", name="asks.lua")
+        self.customer()
+        self.assertEqual([], self.disabled())
+
+    def test_names_that_never_come_into_force_are_not_counted(self):
+        # More names than are ever counted, none of them pushed,
+        rule = 'rule{ on = "parties.party.after_delete", name = "house.r%d", check = print }\n'
+        for start in range(0, 21000, 1000):
+            files = {"many.lua": "".join(rule % (start + i) for i in range(1000))}
+            self.admin.call("rules.test", files=files)
+        # leave room for those that do.
+        self.push({"note.lua": NOTE.replace("house.note", "house.late")})
+        self.customer()
+        self.assertEqual(1, self.rule("house.late")["runs"])
 
     # --- Explain ---
 

@@ -65,7 +65,7 @@ static void turns_are_counted_over_sets(void **state)
     assert_counts(w, "moody", 4, 1, 1);
     assert_counts(w, "new", 1, 0, 0);
     /* Unwatched, nobody counts. */
-    script_set_watch(w->rules, NULL);
+    use_rules(w, MOODY);
     assert_int_equal(KT_OK, order(w, "fine"));
     script_set_watch(w->rules, life);
     assert_counts(w, "moody", 4, 1, 1);
@@ -97,6 +97,33 @@ static void only_failures_in_a_row_are_due(void **state)
     script_life_pardon(life, "moody");
     order(w, "bad");
     assert_false(script_life_has_due(life));
+    /* What is mended while it is due is not due any more. */
+    order(w, "bad");
+    assert_true(script_life_has_due(life));
+    script_life_pardon_file(life, w->rules, "other.lua");
+    assert_true(script_life_has_due(life));
+    script_life_pardon_file(life, w->rules, "test.lua");
+    assert_false(script_life_has_due(life));
+    assert_false(script_life_take_due(life, &w->ctx, &due));
+    script_life_release(life);
+}
+
+/* Five million steps are all rules': who comes last is not to blame, who takes most of them is. */
+static void who_used_up_the_steps_is_due(void **state)
+{
+    struct world *w = *state;
+    struct script_life *life = watched(
+        w, "rule{ on = 'shop.order.before_create', name = 'heavy', priority = 10, check = "
+           "function(o) if o.note == 'much' then for i = 1, 3000000 do end end end }"
+           "rule{ on = 'shop.order.before_create', name = 'last', disable_after = 1, check = "
+           "function(o) while true do end end }");
+    struct script_due due;
+    assert_int_equal(KT_RULE_FAILED, order(w, "much"));
+    assert_counts(w, "last", 1, 0, 1);
+    assert_false(script_life_has_due(life));
+    assert_int_equal(KT_RULE_FAILED, order(w, "little"));
+    assert_true(script_life_take_due(life, &w->ctx, &due));
+    assert_string_equal("last", due.rule);
     script_life_release(life);
 }
 
@@ -258,6 +285,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SHOP_STORY(turns_are_counted_over_sets),
         SHOP_STORY(only_failures_in_a_row_are_due),
+        SHOP_STORY(who_used_up_the_steps_is_due),
         SHOP_STORY(who_breaks_is_told_not_who_called),
         SHOP_STORY(a_disabled_rule_is_passed_over),
         SHOP_STORY(turns_are_traced_while_somebody_watches),
