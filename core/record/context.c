@@ -156,6 +156,26 @@ enum kt_status context_try_end(struct kt_ctx *ctx, const struct context_try *att
     return status;
 }
 
+bool context_may_go_on(const struct kt_ctx *ctx, enum kt_status status)
+{
+    return status != KT_INTERNAL && !ctx->arena_full && !context_is_late(ctx);
+}
+
+enum kt_status kt_apart(struct kt_ctx *ctx,
+                        enum kt_status (*part)(struct kt_ctx *ctx, void *argument), void *argument,
+                        const char **why)
+{
+    struct context_try attempt;
+    *why = NULL;
+    KT_TRY(context_try_begin(ctx, &attempt));
+    enum kt_status status = context_try_end(ctx, &attempt, part(ctx, argument));
+    if (status == KT_OK || !context_may_go_on(ctx, status))
+        return status;
+    *why = ctx->error.message ? ctx->error.message : kt_status_code(status);
+    context_forgive(ctx);
+    return KT_OK;
+}
+
 void *kt_alloc(struct kt_ctx *ctx, size_t size)
 {
     ctx->arena_used += size;

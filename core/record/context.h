@@ -189,6 +189,9 @@ struct context_try {
 enum kt_status context_try_begin(struct kt_ctx *ctx, struct context_try *attempt);
 enum kt_status context_try_end(struct kt_ctx *ctx, const struct context_try *attempt,
                                enum kt_status status);
+/** Does this failure concern only what failed? Else no other part of the request will fare better:
+ * no memory or no time is left, or the store is at fault. */
+bool context_may_go_on(const struct kt_ctx *ctx, enum kt_status status);
 /** A text that a client gave, to be quoted in a message: cut to CONTEXT_QUOTE_BYTES. (kt_fail
  * bounds every message as a whole, but what it cuts off its end would have told how to mend it.) */
 #define CONTEXT_QUOTE_BYTES 64u

@@ -48,11 +48,6 @@ static size_t document_end(const struct import *import, size_t first)
     return row;
 }
 
-bool import_is_of_row(const struct kt_ctx *ctx, enum kt_status status)
-{
-    return status != KT_INTERNAL && !ctx->arena_full && !context_is_late(ctx);
-}
-
 /* --- Cells --- */
 
 static enum kt_status read_cell(const struct import *import, struct import_document *document,
@@ -60,7 +55,7 @@ static enum kt_status read_cell(const struct import *import, struct import_docum
 {
     enum kt_status status = import_cell_read(&document->cells, &import->columns[column], path,
                                              cell_at(import, row, column), out);
-    if (status == KT_OK || status == KT_DENIED || !import_is_of_row(import->ctx, status))
+    if (status == KT_OK || status == KT_DENIED || !context_may_go_on(import->ctx, status))
         return status;
     *out = kt_nil();
     import_note(import, document);
@@ -215,7 +210,7 @@ static enum kt_status try_save(struct import *import, struct import_document *do
         context_try_end(ctx, &attempt,
                         import_save(ctx, import->entity, &import->key, &document->values->object,
                                     &document->outcome));
-    if (status == KT_OK || !import_is_of_row(ctx, status))
+    if (status == KT_OK || !context_may_go_on(ctx, status))
         return status;
     if (import_is_pending(document, ctx->error.field))
         context_forgive(ctx);

@@ -125,8 +125,6 @@ struct import_document {
     size_t wrong_count, wrong_capacity;
 };
 
-/** Is a failure about this document alone? */
-bool import_is_of_row(const struct kt_ctx *ctx, enum kt_status status);
 bool import_is_pending(const struct import_document *document, const char *field);
 
 /** --- import_check.c: what is wrong with a document. --- */

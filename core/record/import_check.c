@@ -189,7 +189,7 @@ static enum kt_status check_value(const struct import *import, struct import_doc
     if (!value)
         return KT_OK;
     enum kt_status status = record_check_value(import->ctx, field, path, value, &checked);
-    if (status == KT_OK || !import_is_of_row(import->ctx, status))
+    if (status == KT_OK || !context_may_go_on(import->ctx, status))
         return status;
     import_note(import, document);
     return KT_OK;
@@ -338,7 +338,7 @@ static enum kt_status check_by_saving(struct import *import, struct import_docum
     while (import->probed < PROBED_ROWS_MOST) {
         import->probed += document->end - document->first;
         enum kt_status status = probe(import, document);
-        if (status == KT_OK || !import_is_of_row(ctx, status))
+        if (status == KT_OK || !context_may_go_on(ctx, status))
             return status;
         if (!blame_cell(import, document))
             break;
@@ -365,7 +365,7 @@ static enum kt_status find_old(const struct import *import, struct import_docume
     if (status == KT_OK)
         return *id ? record_load(ctx, import->entity, *id, old) : KT_OK;
     *known = false;
-    if (!import_is_of_row(ctx, status))
+    if (!context_may_go_on(ctx, status))
         return status;
     if (is_told_already)
         context_forgive(ctx);

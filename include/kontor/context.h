@@ -28,6 +28,15 @@ KT_EXPORT enum kt_status kt_fail(struct kt_ctx *ctx, enum kt_status status, cons
 /** What a program needs to go on: `details` of the error that kt_fail has just made. */
 KT_EXPORT void kt_error_details(struct kt_ctx *ctx, const struct kt_map *details);
 
+/** Do a part of a writing request that may fail without the rest: one of many records of a job.
+ *  `part` runs with `argument` in a transaction within the request's. When it fails, all that it
+ *  wrote and announced is undone and its error forgotten: KT_OK with *why saying what was wrong, in
+ *  the arena; NULL when all went well. What would stop the next part as well (no memory or no time
+ *  left, the store) remains the request's failure and is returned. Parts may have parts. */
+KT_EXPORT KT_NODISCARD enum kt_status
+kt_apart(struct kt_ctx *ctx, enum kt_status (*part)(struct kt_ctx *ctx, void *argument),
+         void *argument, const char **why);
+
 /** The moment of the request, or that of its `as_of`: the same for everything it does. */
 KT_EXPORT kt_instant_us kt_now(const struct kt_ctx *ctx);
 /** The company's day of that moment. */

@@ -278,22 +278,47 @@ enum kt_status approvals_reject(struct kt_ctx *ctx, const msgpack_object *params
     return decide_next(ctx, params, false);
 }
 
-enum kt_status approvals_escalate(struct kt_ctx *ctx)
+static enum kt_status escalate(struct kt_ctx *ctx, void *id)
+{
+    return kt_record_transition(ctx, "approvals.request", *(uint64_t *)id, "escalate", NULL);
+}
+
+/* Those behind `last`; one that a rule refuses does not hold up the others. */
+static enum kt_status escalate_page(struct kt_ctx *ctx, uint64_t *last, size_t *escalated,
+                                    bool *more)
 {
     const struct kt_condition where[] = {
         {.field = "state", .op = "=", .value = kt_text("pending")},
         {.field = "due", .op = "<=", .value = kt_instant_value(ctx, kt_now(ctx))},
+        {.field = "id", .op = ">", .value = kt_id(*last)},
     };
     const struct kt_query query = {.entity = "approvals.request",
                                    .where = where,
                                    .where_count = KT_COUNT(where),
-                                   .order = "due",
+                                   .order = "id",
                                    .limit = ESCALATE_MAX};
     const msgpack_object **overdue;
     size_t count;
     KT_TRY(kt_record_search(ctx, &query, &overdue, &count));
-    for (size_t i = 0; i < count; i++)
-        KT_TRY(kt_record_transition(ctx, "approvals.request", kt_get_id(overdue[i], "id"),
-                                    "escalate", NULL));
+    for (size_t i = 0; i < count && *escalated < ESCALATE_MAX; i++) {
+        const char *why;
+        *last = kt_get_id(overdue[i], "id");
+        KT_TRY(kt_apart(ctx, escalate, last, &why));
+        if (why)
+            kt_log(ctx, "%s was not escalated: %s", kt_get_text(ctx, overdue[i], "number"), why);
+        else
+            ++*escalated;
+    }
+    *more = count == ESCALATE_MAX && *escalated < ESCALATE_MAX;
+    return KT_OK;
+}
+
+enum kt_status approvals_escalate(struct kt_ctx *ctx)
+{
+    uint64_t last = 0;
+    size_t escalated = 0;
+    bool more = true;
+    while (more)
+        KT_TRY(escalate_page(ctx, &last, &escalated, &more));
     return KT_OK;
 }

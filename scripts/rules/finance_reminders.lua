@@ -3,6 +3,7 @@
 -- 付款催收：发票逾期后按级别逐次催收，每级只催一次。
 
 local days_between_levels = 7
+local page = 1000
 
 entity{
     name = "custom.reminder",
@@ -80,11 +81,16 @@ schedule{
         if #days == 0 or not kontor.enabled("finance") then
             return
         end
-        local today = kontor.today()
-        for _, invoice in ipairs(kontor.search("finance.invoice", { { "state", "=", "posted" },
-            { "due_date", "<=", today - days[1] } }, { order = "due_date", limit = 2000 })) do
-            remind(invoice, days, today)
-        end
+        local today, last = kontor.today(), 0
+        repeat
+            local overdue = kontor.search("finance.invoice", { { "state", "=", "posted" },
+                { "due_date", "<=", today - days[1] }, { "id", ">", last } },
+                { order = "id", limit = page })
+            for _, invoice in ipairs(overdue) do
+                remind(invoice, days, today)
+                last = invoice.id
+            end
+        until #overdue < page
     end,
 }
 

@@ -63,6 +63,15 @@ story("never two within a week, however late it is", function()
     expect.equal(count(id), 2)
 end)
 
+story("those that are never reminded of do not stand before the others", function()
+    for _ = 1, 4 do
+        invoice({ x_no_reminders = true })
+    end
+    local id = invoice()
+    on("2026-02-07")
+    expect.equal(count(id), 1)
+end)
+
 story("paid is paid", function()
     local id = invoice()
     on("2026-02-07")

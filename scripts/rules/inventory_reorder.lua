@@ -2,6 +2,8 @@
 -- is proposed, once. Without reorder points nothing happens.
 -- 采购建议：库存加在途低于再订货点时自动生成。
 
+local page = 1000
+
 entity{
     name = "custom.reorder_point",
     label = { "Reorder point", "再订货点" },
@@ -107,8 +109,14 @@ schedule{
         if not kontor.enabled("inventory") then
             return
         end
-        for _, point in ipairs(kontor.search("custom.reorder_point", {}, { limit = 2000 })) do
-            plan(point)
-        end
+        local last = 0
+        repeat
+            local points = kontor.search("custom.reorder_point", { { "id", ">", last } },
+                { order = "id", limit = page })
+            for _, point in ipairs(points) do
+                plan(point)
+                last = point.id
+            end
+        until #points < page
     end,
 }

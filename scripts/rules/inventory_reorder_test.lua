@@ -15,8 +15,9 @@ local function place(kind)
         { limit = 1 })[1].id
 end
 
-local function product(stock)
-    local id = given.record("products.product", { code = "PROBE-1", name = "Probe", cost = "2.00" })
+local function product(stock, code)
+    local id = given.record("products.product", { code = code or "PROBE-1", name = "Probe",
+        cost = "2.00" })
     if stock then
         given.record("inventory.move", { kind = "receipt", lines = { { product = id,
             from = place("supplier"), to = place("internal"), quantity = stock,
@@ -89,6 +90,18 @@ story("what is promised to orders is not there any more", function()
     morning()
     -- 50 are there, 50 reserved, 10 waited for: 110 are missing.
     expect.equal(proposals(id)[1].quantity, kontor.decimal("110"))
+end)
+
+story("each point is looked at, however many there are", function()
+    local ids = {}
+    for number = 1, 5 do
+        ids[number] = product(nil, "PROBE-" .. number)
+        point(ids[number])
+    end
+    morning()
+    for _, id in ipairs(ids) do
+        expect.equal(#proposals(id), 1)
+    end
 end)
 
 story("without a reorder point nobody asks", function()

@@ -3,9 +3,9 @@
 -- 工资条：社保公积金个人部分与个人所得税累计预扣法。
 --
 -- Income tax: article 6 and table 1 (seven brackets, 3 to 45 %) of announcement 61/2018 of the
--- State Taxation Administration (国家税务总局公告2018年第61号, 个人所得税扣缴申报管理办法), 5000 a month
--- free by article 6 of the Individual Income Tax Law. Who has custom.user or custom.payroll sees
--- all slips.
+-- State Taxation Administration (国家税务总局公告2018年第61号, 个人所得税扣缴申报管理办法), 5000 free
+-- for each month of employment in the year up to this one, also for those without a slip. Who has
+-- custom.user or custom.payroll sees all slips.
 
 -- Taxable income of the year up to, rate in percent, quick deduction.
 local brackets = {
@@ -31,6 +31,9 @@ entity{
           label = { "Employee", "员工" } },
         { name = "month", type = "date", required = true, immutable = true,
           label = { "Month", "月份" }, help = { "Any day of it", "当月任意一天" } },
+        { name = "employed_since", type = "date", label = { "Employed since", "任职日期" },
+          help = { "Empty: as in the slip before, or since the month of the year's first slip",
+                   "留空则沿用上一张工资条，首张则为当月" } },
         { name = "gross", type = "money", required = true, nonnegative = true,
           label = { "Gross", "应发工资" } },
         { name = "contribution_base", type = "money", nonnegative = true,
@@ -100,20 +103,37 @@ local function check_last(slip)
     end
 end
 
--- Taxable income and tax of the slips before this one in the same year.
+-- What an employee has earned after the slip's own deductions.
+local function earned(slip)
+    return slip.gross - withheld_for_insurance(slip) - (slip.special_deductions or 0)
+end
+
+-- Of the slips before this one in the same year: what was earned, the tax withheld, and since when
+-- the employee is there (nil before the first).
 local function of_the_year(slip)
-    local taxable, tax = kontor.decimal(0), kontor.decimal(0)
+    local income, tax, since = kontor.decimal(0), kontor.decimal(0), nil
     for _, earlier in ipairs(kontor.search("custom.pay_slip", { { "employee", "=", slip.employee },
-        { "month", ">=", kontor.date(slip.month.year, 1, 1) }, { "month", "<", slip.month } })) do
+        { "month", ">=", kontor.date(slip.month.year, 1, 1) }, { "month", "<", slip.month } },
+        { order = "month" })) do
         if earlier.state ~= "posted" then
             kontor.deny(kontor.t("the slip of %s is not posted yet: post it first",
                 "%s 的工资条尚未过账，请先过账", earlier.month), { field = "month" })
         end
-        taxable = taxable + earlier.gross - free_per_month - withheld_for_insurance(earlier)
-            - (earlier.special_deductions or 0)
+        income = income + earned(earlier)
         tax = tax + earlier.tax
+        since = earlier.employed_since or since or earlier.month
     end
-    return taxable, tax
+    return income, tax, since
+end
+
+-- Of employment in this year, up to that of the slip.
+local function months(slip)
+    local first = slip.employed_since
+    if first:start_of_month() > slip.month then
+        kontor.deny(kontor.t("who is employed since %s has no slip of %s",
+            "%s 任职的员工没有 %s 的工资条", first, slip.month), { field = "employed_since" })
+    end
+    return slip.month.month - (first.year == slip.month.year and first.month or 1) + 1
 end
 
 rule{
@@ -131,9 +151,9 @@ rule{
         slip.unemployment = percent(base, unemployment)
         slip.housing = percent(base, slip.housing_rate or 0)
         local insurance = withheld_for_insurance(slip)
-        local taxable, withheld = of_the_year(slip)
-        slip.taxable = taxable + slip.gross - free_per_month - insurance
-            - (slip.special_deductions or 0)
+        local income, withheld, since = of_the_year(slip)
+        slip.employed_since = slip.employed_since or since or slip.month
+        slip.taxable = income + earned(slip) - free_per_month * months(slip)
         -- What was withheld too much is settled with the year's declaration, not here.
         local tax = tax_of_year(slip.taxable) - withheld
         slip.tax = tax:sign() > 0 and tax or kontor.decimal(0)

@@ -75,6 +75,35 @@ story("up to 5000 nothing is withheld, and never less than nothing", function()
     expect.equal(march.net, "0.00")
 end)
 
+story("a month without a slip is free, too", function()
+    local person = employee()
+    slip(person, "2026-01-31", { gross = "30000" })
+    -- 60000 - 3 * 5000 = 45000; 45000 * 10 % - 2520 - 750 = 1230
+    local march = slip(person, "2026-03-31", { gross = "30000" })
+    expect.equal(march.taxable, "45000.00")
+    expect.equal(march.tax, "1230.00")
+end)
+
+story("who begins in July has the months from July", function()
+    local person = employee()
+    expect.equal(slip(person, "2026-07-31", { gross = "30000" }).taxable, "25000.00")
+    -- 60000 - 3 * 5000
+    expect.equal(slip(person, "2026-09-30", { gross = "30000" }).taxable, "45000.00")
+end)
+
+story("the first slip may come later than the employee, also than the year", function()
+    local person = employee()
+    local since_july = { gross = "30000", employed_since = "2026-07-20" }
+    -- 30000 - 3 * 5000, then 60000 - 4 * 5000: the next slip knows it.
+    expect.equal(slip(person, "2026-09-30", since_july).taxable, "15000.00")
+    expect.equal(slip(person, "2026-10-31", { gross = "30000" }).taxable, "40000.00")
+    -- The next year all months count: 30000 - 2 * 5000.
+    expect.equal(slip(person, "2027-02-28", { gross = "30000",
+        employed_since = "2026-07-20" }).taxable, "20000.00")
+    expect.denied(when.create("custom.pay_slip", { employee = employee(), month = "2026-06-30",
+        gross = "30000", employed_since = "2026-07-01" }), "custom.pay_slip", "employed_since")
+end)
+
 story("a new year begins anew", function()
     local person = employee()
     slip(person, "2026-12-31", { gross = "41000" })

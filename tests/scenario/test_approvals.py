@@ -306,7 +306,27 @@ class Approvals(KontorCase):
             self.delegate(self.max, "ben", starts="2026-12-02", ends="2026-12-01")
 
 
+KEPT = """\
+rule{
+    on = "approvals.request.before_escalate",
+    name = "house.kept",
+    check = function(request)
+        if request.amount == kontor.decimal("3000") then
+            kontor.deny("this one waits for Max")
+        end
+    end,
+}
+"""
+
+
 class Escalation(unittest.TestCase):
+    def ask(self, client, customer, price):
+        order = client.create("sales.order", customer=customer, lines=[
+            {"text": "Steel beam", "quantity": "1", "price": price, "tax_rate": "0"}])["id"]
+        with self.assertRaises(KontorError) as caught:
+            client.call("sales.order.confirm", id=order)
+        return client.call("record.create", caught.exception.details["ask"]["params"])["id"]
+
     def test_nobody_decides_for_a_day(self):
         server = Server().start()
         self.addCleanup(server.close)
@@ -318,13 +338,10 @@ class Escalation(unittest.TestCase):
                        password=f"{user}-long-password")
         party = admin.create("parties.party", kind="company", name="Evers Metallbau")["id"]
         customer = admin.create("customers.customer", party=party)["id"]
-        admin.call("rules.push", files={"large_orders.lua": RULE})
+        admin.call("rules.push", files={"large_orders.lua": RULE, "kept.lua": KEPT})
         anna = server.connect("anna", "anna-long-password")
-        order = anna.create("sales.order", customer=customer, lines=[
-            {"text": "Steel beam", "quantity": "1", "price": "2000", "tax_rate": "0"}])["id"]
-        with self.assertRaises(KontorError) as caught:
-            anna.call("sales.order.confirm", id=order)
-        request = anna.call("record.create", caught.exception.details["ask"]["params"])["id"]
+        # The first is one that a rule refuses to escalate.
+        kept, request = (self.ask(anna, customer, price) for price in ("3000", "2000"))
         clara = server.connect("clara", "clara-long-password")
         # On the same day Clara has no say.
         with self.assertRaises(KontorError) as caught:
@@ -338,10 +355,13 @@ class Escalation(unittest.TestCase):
         clara = server.connect("clara", "clara-long-password")
         self.addCleanup(clara.close)
         deadline = time.monotonic() + READY_WITHIN_S
-        while not clara.get("approvals.request", request)["steps"][0]["escalated"]:
+        while not clara.get("approvals.request", request)["steps"][0].get("escalated"):
             self.assertLess(time.monotonic(), deadline, server.log())
             time.sleep(0.02)
-        # now she has.
+        # the one before it has not been, and was told of;
+        self.assertFalse(clara.get("approvals.request", kept)["steps"][0].get("escalated"))
+        self.assertIn("AP2026-00001 was not escalated: this one waits for Max", server.log())
+        # now she has a say.
         answer = clara.call("approvals.request.approve", id=request, note="Max is ill")
         self.assertEqual("approved", answer["state"])
         admin = server.connect()

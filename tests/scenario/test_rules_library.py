@@ -82,6 +82,15 @@ class Library(KontorCase):
                     self.admin.call("rules.push", files={name: text.replace(right, wrong)})
         self.assertEqual(revision, self.admin.call("rules.list")["revision"])
 
+    def test_schedules_see_more_than_a_page_of_records(self):
+        for name in ("finance_reminders", "inventory_reorder"):
+            text = (RULES / f"{name}.lua").read_text(encoding="utf-8")
+            self.assertEqual(1, text.count("page = 1000"), name)
+            files = {f"{name}.lua": text.replace("page = 1000", "page = 2"),
+                     f"{name}_test.lua": (RULES / f"{name}_test.lua").read_text("utf-8")}
+            tests = self.admin.call("rules.test", files=files)["tests"]
+            self.assertEqual([], [test for test in tests if not test["ok"]])
+
     def test_works_without_the_modules_that_need_not_be_there(self):
         server = Server().start()
         self.addCleanup(server.close)
