@@ -160,7 +160,7 @@ static void find_edits(struct work *work)
 
 static void add(struct work *work, const char *bytes, size_t size)
 {
-    if (work->size + size + 1 > work->capacity) {
+    if (!work->out || work->size + size + 1 > work->capacity) {
         size_t capacity = (work->size + size + 1) * 2;
         char *grown = realloc(work->out, capacity);
         if (!grown) {
