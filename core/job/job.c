@@ -2,9 +2,9 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "record/space.h"
 
-/* A clock that was set back must not stop a job for longer than its interval. */
 #define NEVER INT64_MAX
 
 #define US_PER_SECOND INT64_C(1000000)
@@ -39,15 +39,16 @@ static enum kt_status read_last(struct kt_ctx *ctx, const struct job *job, kt_in
     return KT_OK;
 }
 
+/* By the clock as it is, also when it was set back: the moment of requests stands still then. */
 static enum kt_status due_at(struct kt_ctx *ctx, const struct job *job, kt_instant_us *out)
 {
-    kt_instant_us now = kt_now(ctx), last;
+    kt_instant_us now = clock_now(), last;
     enum kt_status status = read_last(ctx, job, &last);
     *out = now;
     if (status == KT_NOT_FOUND && job->every_seconds)
         return KT_OK;
     if (status == KT_NOT_FOUND)
-        /* It came into being meanwhile: its first time is the next one. */
+        /* It is new: its first time is the next one. */
         return job_note(ctx, job) == KT_OK ? due_at(ctx, job, out) : KT_INTERNAL;
     KT_TRY(status);
     if (last > now)
@@ -67,7 +68,7 @@ enum kt_status job_find_due(struct kt_ctx *ctx, const struct job *jobs, size_t c
     for (size_t i = 0; i < count; i++) {
         kt_instant_us at;
         KT_TRY(due_at(ctx, &jobs[i], &at));
-        if (at <= kt_now(ctx)) {
+        if (at <= clock_now()) {
             *out = &jobs[i];
             return KT_OK;
         }
@@ -79,7 +80,7 @@ enum kt_status job_find_due(struct kt_ctx *ctx, const struct job *jobs, size_t c
 enum kt_status job_note(struct kt_ctx *ctx, const struct job *job)
 {
     struct key key;
-    kt_instant_us now = kt_now(ctx);
+    kt_instant_us now = clock_now();
     job_key(&key, job);
     if (store_put(ctx->txn, key_slice(&key), (struct store_slice){&now, sizeof(now)}) != KT_OK)
         return kt_fail(ctx, KT_INTERNAL, NULL, "the store failed", "存储失败");

@@ -83,30 +83,40 @@ static bool is_number_token(const char *token, size_t length)
     return strchr("0123456789", *token) && end == token + length && digits >= 1 && digits <= 18;
 }
 
-/* What stands in a number as it is, once the record is saved for the first time. */
-static bool is_shown_token(const struct subject *of, const char *token, size_t length)
+static bool is_date_token(const char *token, size_t length)
 {
     static const char *const own[] = {"year", "month", "day"};
-    const unsigned shown = TYPE(KT_TEXT) | TYPE(KT_ENUM) | TYPE(KT_STATE) | TYPE(KT_DATE) |
-                           TYPE(KT_INT) | TYPE(KT_REF);
     for (size_t i = 0; i < KT_COUNT(own); i++)
         if (strlen(own[i]) == length && strncmp(own[i], token, length) == 0)
             return true;
+    return false;
+}
+
+/* A field of the record that can stand in a number as it is. */
+static bool is_field_token(const struct subject *of, const char *token, size_t length)
+{
+    const unsigned shown = TYPE(KT_TEXT) | TYPE(KT_ENUM) | TYPE(KT_STATE) | TYPE(KT_DATE) |
+                           TYPE(KT_INT) | TYPE(KT_REF);
     for (size_t i = 0; i < of->beside.count; i++) {
         const struct kt_field *field = &of->beside.at[i];
         if (strlen(field->name) == length && strncmp(field->name, token, length) == 0)
-            return is_one_of(field, shown) && !field->sequence && !field->compute &&
-                   !(field->flags & KT_ON_READ);
+            return is_one_of(field, shown) && !field->sequence && !(field->flags & KT_ON_READ);
     }
     return false;
 }
 
-/* Literal text, one {N}, the number with N = 1 to 18 digits, and any of {year}, {month}, {day} and
- * fields of the record. */
+/* Where the number ends must show in the text, or two records come to the same one. */
+static bool is_apart(char beside)
+{
+    return beside != '}' && beside != '{' && beside != '\0' && !strchr("0123456789", beside);
+}
+
+/* Literal text, one {N}, the number with N = 1 to 18 digits, any of {year}, {month}, {day}, and
+ * fields of the record on one side of the number, with a character between that is no digit. */
 static bool is_sequence(const struct subject *of)
 {
-    const char *pattern = of->field->sequence;
-    unsigned numbers = 0;
+    const char *pattern = of->field->sequence, *number = NULL, *number_end = NULL;
+    bool before = false, behind = false;
     for (const char *at = pattern; *at; at++) {
         if (*at != '{')
             continue;
@@ -114,13 +124,20 @@ static bool is_sequence(const struct subject *of)
         size_t length = end ? (size_t)(end - at - 1) : 0;
         if (length == 0)
             return false;
-        bool number = is_number_token(at + 1, length);
-        if (!number && !is_shown_token(of, at + 1, length))
+        if (is_number_token(at + 1, length)) {
+            if (number)
+                return false;
+            number = at;
+            number_end = end;
+        } else if (is_field_token(of, at + 1, length)) {
+            *(number ? &behind : &before) = true;
+        } else if (!is_date_token(at + 1, length)) {
             return false;
-        numbers += number;
+        }
         at = end;
     }
-    return numbers == 1 && strlen(pattern) <= KT_SEQUENCE_MAX;
+    return number && strlen(pattern) <= KT_SEQUENCE_MAX && !(before && behind) &&
+           (!before || is_apart(number[-1])) && (!behind || is_apart(number_end[1]));
 }
 
 static bool bad_sequence(const struct subject *of)
@@ -257,8 +274,8 @@ static const struct {
     {unique_in_line, "a line field cannot be unique"},
     {bad_sequence,
      "a sequence is for text, has one {N} with N of 1 to 18 digits, and perhaps {year}, {month}, "
-     "{day} and fields of the record that hold text, a choice, a date, a whole number or a "
-     "reference"},
+     "{day}; fields of the record (text, a choice, a date, a whole number, a reference) stand on "
+     "one side of the number, with a character between that is no digit"},
     {bad_digits, "digits must be 0 to 18"},
     {digits_elsewhere, "`digits` is for decimal, money and quantity"},
     {length_elsewhere, "`max_length` is for text and lists"},

@@ -54,6 +54,7 @@ void context_reset(struct kt_ctx *ctx)
     ctx->event_count = 0;
     ctx->save_depth = 0;
     ctx->deleting = NULL;
+    ctx->saving = NULL;
     ctx->migrating = NULL;
     ctx->last_event = 0;
     ctx->as_of = 0;

@@ -86,6 +86,7 @@ struct script_set;
 struct context_journal;
 struct record_past;
 struct record_deletion;
+struct record_saving;
 struct record_migration;
 
 struct kt_ctx {
@@ -122,7 +123,8 @@ struct kt_ctx {
     unsigned event_count;
     unsigned save_depth;                    /**< Saves within saves. */
     const struct record_deletion *deleting; /**< The innermost deletion under way, or NULL. */
-    struct record_migration *migrating;     /**< The step under way, or NULL. */
+    const struct record_saving *saving; /**< The innermost save that is not stored yet, or NULL. */
+    struct record_migration *migrating; /**< The step under way, or NULL. */
     uint64_t last_event; /**< Number of the newest event this request wrote; 0 is none. */
 
     msgpack_sbuffer reply; /**< Packed answer; empty is nil. */

@@ -177,17 +177,18 @@ msgpack_object record_initial_value(struct kt_ctx *ctx, const struct schema_fiel
     }
 }
 
-/* Numbers may show what the other fields hold. */
-static enum kt_status number(struct kt_ctx *ctx, const struct schema_entity *entity,
-                             struct kt_map *record)
+enum kt_status record_input_numbers(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                    struct kt_map *record, bool settled, bool *changed)
 {
     for (size_t i = 0; i < entity->field_count; i++) {
         const struct kt_field *decl = entity->fields[i].decl;
-        msgpack_object text;
-        if (!decl->sequence || kt_has(&record->object, decl->name))
+        msgpack_object number;
+        if (!decl->sequence || record_number_shows_fields(decl) != settled ||
+            kt_has(&record->object, decl->name))
             continue;
-        KT_TRY(record_next_number(ctx, entity, decl, &record->object, &text));
-        kt_map_set(record, decl->name, text);
+        KT_TRY(record_next_number(ctx, entity, decl, &record->object, &number));
+        kt_map_set(record, decl->name, number);
+        *changed = true;
     }
     return KT_OK;
 }
@@ -206,7 +207,8 @@ enum kt_status record_input_defaults(struct kt_ctx *ctx, const struct schema_ent
         if (field->decl->type == KT_LINES)
             record_lines_default(ctx, field, record);
     }
-    KT_TRY(number(ctx, entity, record));
+    bool changed;
+    KT_TRY(record_input_numbers(ctx, entity, record, false, &changed));
     return record_fit(ctx, entity, NULL, record);
 }
 

@@ -207,6 +207,12 @@ enum kt_status record_total_shown(struct kt_ctx *ctx, const struct schema_total 
 enum kt_status record_next_number(struct kt_ctx *ctx, const struct schema_entity *entity,
                                   const struct kt_field *field, const msgpack_object *record,
                                   msgpack_object *out);
+/** Such a number waits until the module and rules have settled what the record holds. */
+bool record_number_shows_fields(const struct kt_field *field);
+/** input.c: the numbers that a new record lacks: those that wait, or (`settled` false) the others.
+ */
+enum kt_status record_input_numbers(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                    struct kt_map *record, bool settled, bool *changed);
 
 /** history.c: one row for each change, under the version it led to and its stamp, the number of
  *  the event that follows it. Nothing for entities that keep no history. */

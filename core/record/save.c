@@ -9,6 +9,27 @@
 #include "record/migrate.h"
 #include "record/record_internal.h"
 
+/** A record that was read to be changed and is not stored yet: whoever changed it meanwhile would
+ * be overwritten, with its indexes and totals, so nobody may. */
+struct record_saving {
+    const struct schema_entity *entity;
+    uint64_t id;
+    const struct record_saving *up;
+};
+
+static enum kt_status check_not_being_saved(struct kt_ctx *ctx, const struct schema_entity *entity,
+                                            uint64_t id)
+{
+    for (const struct record_saving *at = ctx->saving; at; at = at->up)
+        if (at->entity == entity && at->id == id)
+            return kt_fail(ctx, KT_CONFLICT, NULL,
+                           "%s %llu is being saved and cannot be changed meanwhile: what runs "
+                           "before it is stored sets the fields of the record itself",
+                           "%s %llu 正在保存，期间不可更改：保存之前的代码应直接设置该记录的字段",
+                           entity->name, (unsigned long long)id);
+    return KT_OK;
+}
+
 /* Each change that enters also leaves, whatever came of it: rules may catch a failure and go on. */
 enum kt_status record_enter(struct kt_ctx *ctx, const struct schema_entity *entity)
 {
@@ -85,6 +106,8 @@ static enum kt_status settle(struct kt_ctx *ctx, const struct record_step *step,
     bool changed = false;
     KT_TRY(prepare(ctx, step, record));
     KT_TRY(ctx->host->rules_before(ctx, step, record, &changed));
+    if (!step->old)
+        KT_TRY(record_input_numbers(ctx, step->entity, record, true, &changed));
     if (changed) {
         KT_TRY(record_final_check(ctx, step->entity, step->old, record));
         KT_TRY(prepare(ctx, step, record));
@@ -134,6 +157,8 @@ static enum kt_status save(struct kt_ctx *ctx, const struct record_step *step, u
     const struct kt_entity *decl = step->entity->decl;
     KT_TRY(settle(ctx, step, record));
     KT_TRY(store_change(ctx, step, id, record));
+    if (step->old)
+        ctx->saving = ctx->saving->up;
     if (decl->after_save)
         KT_TRY(decl->after_save(ctx, step->old, &record->object));
     KT_TRY(record_announce(ctx, step, past, id, &record->object));
@@ -187,6 +212,7 @@ static enum kt_status say_stale(struct kt_ctx *ctx, const struct schema_entity *
 enum kt_status record_load_version(struct kt_ctx *ctx, const struct schema_entity *entity,
                                    uint64_t id, uint64_t version, const msgpack_object **out)
 {
+    KT_TRY(check_not_being_saved(ctx, entity, id));
     KT_TRY(record_load(ctx, entity, id, out));
     uint64_t stored = kt_get_id(*out, "version");
     if (version && version != stored)
@@ -194,27 +220,48 @@ enum kt_status record_load_version(struct kt_ctx *ctx, const struct schema_entit
     return KT_OK;
 }
 
-static enum kt_status update(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
-                             uint64_t version, const msgpack_object *values, enum record_by by)
+/* From reading the record to storing it. */
+static enum kt_status begin_change(struct kt_ctx *ctx, struct record_step *step, uint64_t id,
+                                   uint64_t version, struct record_saving *own)
 {
-    struct record_step step = {.entity = entity, .moment = RECORD_UPDATE};
+    KT_TRY(record_enter(ctx, step->entity));
+    enum kt_status status = record_load_version(ctx, step->entity, id, version, &step->old);
+    if (status != KT_OK)
+        return record_leave(ctx, step->entity, status);
+    *own = (struct record_saving){step->entity, id, ctx->saving};
+    ctx->saving = own;
+    return KT_OK;
+}
+
+static enum kt_status end_change(struct kt_ctx *ctx, const struct record_saving *own,
+                                 enum kt_status status)
+{
+    ctx->saving = own->up;
+    return record_leave(ctx, own->entity, status);
+}
+
+static enum kt_status update(struct kt_ctx *ctx, const struct record_step *step, uint64_t id,
+                             const msgpack_object *values, enum record_by by)
+{
+    const struct schema_entity *entity = step->entity;
     struct kt_map *changes, *record;
-    KT_TRY(record_load_version(ctx, entity, id, version, &step.old));
-    KT_TRY(check_not_archived(ctx, entity, step.old, by));
-    KT_TRY(record_check_may_change(ctx, entity, step.old, by));
+    KT_TRY(check_not_archived(ctx, entity, step->old, by));
+    KT_TRY(record_check_may_change(ctx, entity, step->old, by));
     KT_TRY(record_input_check(ctx, entity, values, by, false, &changes));
-    KT_TRY(record_input_merge(ctx, entity, step.old, changes, &record));
-    KT_TRY(record_input_targets(ctx, entity, step.old, record, by));
+    KT_TRY(record_input_merge(ctx, entity, step->old, changes, &record));
+    KT_TRY(record_input_targets(ctx, entity, step->old, record, by));
     if (by != RECORD_BY_SERVER)
-        KT_TRY(record_check_fixed(ctx, entity, step.old, &record->object));
-    return save(ctx, &step, id, record, "updated");
+        KT_TRY(record_check_fixed(ctx, entity, step->old, &record->object));
+    return save(ctx, step, id, record, "updated");
 }
 
 enum kt_status record_update(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
                              uint64_t version, const msgpack_object *values, enum record_by by)
 {
-    KT_TRY(record_enter(ctx, entity));
-    return record_leave(ctx, entity, update(ctx, entity, id, version, values, by));
+    struct record_step step = {.entity = entity, .moment = RECORD_UPDATE};
+    struct record_saving own = {.id = id};
+    KT_TRY(begin_change(ctx, &step, id, version, &own));
+    return end_change(ctx, &own, update(ctx, &step, id, values, by));
 }
 
 static enum kt_status find_transition(struct kt_ctx *ctx, const struct schema_entity *entity,
@@ -246,11 +293,10 @@ static enum kt_status make_transition(struct kt_ctx *ctx, const struct record_st
     return save(ctx, step, id, record, transition->event);
 }
 
-static enum kt_status go_on(struct kt_ctx *ctx, struct record_step *step, uint64_t id,
-                            uint64_t version, enum record_by by)
+static enum kt_status go_on(struct kt_ctx *ctx, const struct record_step *step, uint64_t id,
+                            enum record_by by)
 {
     const struct kt_transition *transition = NULL;
-    KT_TRY(record_load_version(ctx, step->entity, id, version, &step->old));
     KT_TRY(check_not_archived(ctx, step->entity, step->old, by));
     KT_TRY(find_transition(ctx, step->entity, step->old, step->verb, by, &transition));
     return make_transition(ctx, step, id, transition);
@@ -262,8 +308,9 @@ enum kt_status record_transition(struct kt_ctx *ctx, const struct schema_entity 
 {
     struct record_step step = {
         .entity = entity, .moment = RECORD_TRANSITION, .verb = verb, .params = params};
-    KT_TRY(record_enter(ctx, entity));
-    return record_leave(ctx, entity, go_on(ctx, &step, id, version, by));
+    struct record_saving own = {.id = id};
+    KT_TRY(begin_change(ctx, &step, id, version, &own));
+    return end_change(ctx, &own, go_on(ctx, &step, id, by));
 }
 
 /* --- Archive: out of sight of clients' searches, and back --- */
@@ -292,11 +339,10 @@ static enum kt_status check_may_archive(struct kt_ctx *ctx, const struct record_
                    archived ? "此 %s 已归档" : "此 %s 未归档", entity->name);
 }
 
-static enum kt_status archive(struct kt_ctx *ctx, struct record_step *step, uint64_t id,
-                              uint64_t version, enum record_by by)
+static enum kt_status archive(struct kt_ctx *ctx, const struct record_step *step, uint64_t id,
+                              enum record_by by)
 {
     bool away = step->moment == RECORD_ARCHIVE;
-    KT_TRY(record_load_version(ctx, step->entity, id, version, &step->old));
     KT_TRY(check_may_archive(ctx, step, by));
     bool dropped;
     struct kt_map *record = record_strip(ctx, step->entity, step->old, &dropped);
@@ -308,14 +354,16 @@ enum kt_status record_archive(struct kt_ctx *ctx, const struct schema_entity *en
                               uint64_t version, enum record_by by)
 {
     struct record_step step = {.entity = entity, .moment = RECORD_ARCHIVE};
-    KT_TRY(record_enter(ctx, entity));
-    return record_leave(ctx, entity, archive(ctx, &step, id, version, by));
+    struct record_saving own = {.id = id};
+    KT_TRY(begin_change(ctx, &step, id, version, &own));
+    return end_change(ctx, &own, archive(ctx, &step, id, by));
 }
 
 enum kt_status record_restore(struct kt_ctx *ctx, const struct schema_entity *entity, uint64_t id,
                               uint64_t version, enum record_by by)
 {
     struct record_step step = {.entity = entity, .moment = RECORD_RESTORE};
-    KT_TRY(record_enter(ctx, entity));
-    return record_leave(ctx, entity, archive(ctx, &step, id, version, by));
+    struct record_saving own = {.id = id};
+    KT_TRY(begin_change(ctx, &step, id, version, &own));
+    return end_change(ctx, &own, archive(ctx, &step, id, by));
 }

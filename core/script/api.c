@@ -249,25 +249,11 @@ static int create(lua_State *lua)
     return 1;
 }
 
-/* The save under way would write over what the update stored. */
-static void check_not_being_saved(lua_State *lua, const char *entity, uint64_t id)
-{
-    const struct script_set *set = script_of(lua);
-    for (unsigned i = 0; i < set->depth; i++) {
-        const struct script_call *call = set->calls[i];
-        if (call->step && call->when == SCRIPT_BEFORE && call->step->old &&
-            kt_get_id(call->step->old, "id") == id && strcmp(call->step->entity->name, entity) == 0)
-            luaL_error(lua, "%s %I is being saved: assign to the fields of the record instead",
-                       entity, (LUAI_UACINT)id);
-    }
-}
-
 static int update(lua_State *lua)
 {
     struct script_call *call = script_begin_call(lua);
     const struct schema_entity *entity = check_writes(lua, call, "update");
     uint64_t id = check_id(lua, 2);
-    check_not_being_saved(lua, entity->name, id);
     const struct kt_map *values = take_values(lua, call->ctx, 3);
     script_check_call(lua,
                       record_update(call->ctx, entity, id, 0, &values->object, RECORD_BY_RULE));
@@ -279,7 +265,6 @@ static int delete (lua_State *lua)
     struct script_call *call = script_begin_call(lua);
     const struct schema_entity *entity = check_writes(lua, call, "delete");
     uint64_t id = check_id(lua, 2);
-    check_not_being_saved(lua, entity->name, id);
     script_check_call(lua, record_delete(call->ctx, entity, id, 0, RECORD_BY_RULE));
     return 0;
 }

@@ -128,6 +128,11 @@ static int add_months(lua_State *lua)
 {
     kt_date date = script_check_date(lua, 1);
     int64_t months = check_step(lua, 2, "months", 120000);
+    int year, month, day;
+    kt_date_to_civil(date, &year, &month, &day);
+    int64_t then = INT64_C(12) * year + month - 1 + months;
+    if (then < 12 || then >= INT64_C(12) * 10000)
+        luaL_error(lua, "the date is out of the calendar");
     script_push_date(lua, kt_date_add_months(date, (int)months));
     return 1;
 }
@@ -140,8 +145,12 @@ static int start_of_month(lua_State *lua)
 
 static int end_of_month(lua_State *lua)
 {
-    kt_date next = kt_date_add_months(kt_date_month_start(script_check_date(lua, 1)), 1);
-    script_push_date(lua, next - 1);
+    int year, month, day;
+    kt_date last;
+    kt_date_to_civil(script_check_date(lua, 1), &year, &month, &day);
+    for (day = 31; !kt_date_from_civil(year, month, day, &last);)
+        day--;
+    script_push_date(lua, last);
     return 1;
 }
 

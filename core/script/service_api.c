@@ -85,7 +85,7 @@ static int money(lua_State *lua)
 static uint64_t next_random(struct script_set *set, const struct kt_ctx *ctx)
 {
     if (!set->random.seeded) {
-        set->random.state = ctx->request_number;
+        set->random.state = 0;
         if (!set->random.fixed && getrandom(&set->random.state, sizeof(set->random.state), 0) < 0)
             set->random.state ^= (uint64_t)ctx->now;
         set->random.seeded = true;

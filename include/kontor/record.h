@@ -21,7 +21,9 @@ KT_EXPORT KT_NODISCARD enum kt_status kt_record_find(struct kt_ctx *ctx, const c
 KT_EXPORT KT_NODISCARD enum kt_status kt_record_create(struct kt_ctx *ctx, const char *entity,
                                                        const struct kt_map *values,
                                                        uint64_t *out_id);
-/** Fields not in `values` stay; nil empties; a list of lines replaces the lines, those with a known
+/** KT_CONFLICT for a record whose own save is under way and not stored yet: a hook sets fields of
+ *  the record it is given. So for deletion and transitions.
+ *  Fields not in `values` stay; nil empties; a list of lines replaces the lines, those with a known
  *  "id" being merged with what was there. */
 KT_EXPORT KT_NODISCARD enum kt_status kt_record_update(struct kt_ctx *ctx, const char *entity,
                                                        uint64_t id, const struct kt_map *values);

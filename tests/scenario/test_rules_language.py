@@ -187,17 +187,48 @@ field{ entity = "sales.order", name = "x_region", type = "text",
        default = function() return "N" end }
 numbering{ entity = "sales.order", field = "number", pattern = "{x_region}-{year}{month}-{3}" }
 """)
-        # Defaults of rule files come after the number: a region that is not given is empty in it.
         first, second = self.order(x_region="S"), self.order(x_region="S")
         other = self.order(x_region="W")
         self.assertRegex(first["number"], r"^S-\d{6}-001$")
         self.assertRegex(second["number"], r"^S-\d{6}-002$")
         self.assertRegex(other["number"], r"^W-\d{6}-001$")
+        # What a rule file fills in shows, too: the number waits for it.
+        self.assertRegex(self.order()["number"], r"^N-\d{6}-001$")
+        with self.refused("invalid", field="number"):
+            self.order(x_region="x" * 60)
         for pattern, field in (("SO{nothing}-{4}", "number"), ("SO{year}", "number"),
-                               ("A{4}", "reference")):
+                               ("A{4}", "reference"),
+                               ("{x_region}{4}", "number"), ("{x_region}1{4}", "number"),
+                               ("{x_region}-{4}-{reference}", "number")):
             with self.refused("invalid", rule="other.lua"):
                 self.push(f'numbering{{ entity = "sales.order", field = "{field}", '
                           f'pattern = "{pattern}" }}', name="other.lua")
+
+    def test_nothing_changes_a_record_behind_the_back_of_its_save(self):
+        order = self.order()["id"]
+        for body in ('kontor.update("sales.order", order.id, { note = "y" })',
+                     'kontor.call("sales.order.confirm", { id = order.id })',
+                     'kontor.call("record.delete", { entity = "sales.order", id = order.id })',
+                     'kontor.delete("sales.order", order.id)',
+                     'kontor.call("record.archive", { entity = "sales.order", id = order.id })'):
+            self.push('rule{ on = "sales.order.before_update", name = "house.sly",'
+                      ' as = "system.admin", check = function(order)\n' + body + '\nend }')
+            with self.subTest(body), self.refused("conflict", rule="house.sly"):
+                self.anna.update("sales.order", order, note="x")
+        # Nor what a module does when it hears of what a rule did: the party's name is the
+        # customer's, too.
+        self.push("""
+rule{
+    on = "customers.customer.before_update", name = "house.sly", as = "system.admin",
+    check = function(customer)
+        kontor.update("parties.party", customer.party, { name = "Sly" })
+    end,
+}""")
+        with self.refused("conflict", field=self.ANY, rule="house.sly"):
+            self.admin.update("customers.customer", self.customer, credit_limit="2000.00")
+        self.remove_all()
+        self.assertEqual("draft", self.admin.get("sales.order", order)["state"])
+        self.assertEqual(0, self.admin.call("system.check")["count"])
 
     def test_schedules(self):
         self.push("""

@@ -548,7 +548,7 @@ static void records_are_created_and_updated(void **state)
     struct kt_map *change = values(w);
     kt_map_set_int(change, "copies", 1);
     uint64_t id = must_make(w, "shop.order", order_values(w));
-    assert_int_equal(kt_record_update(&w->ctx, "shop.order", id, change), KT_RULE_FAILED);
+    assert_int_equal(kt_record_update(&w->ctx, "shop.order", id, change), KT_CONFLICT);
     assert_contains(w->ctx.error.message, "is being saved");
 }
 

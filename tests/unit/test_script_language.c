@@ -48,6 +48,8 @@ static void dates_know_the_calendar(void **state)
                      "assert(kontor.date('2026-12-01') - d == 8 and d - '2026-11-20' == 3)\n"
                      "assert(tostring(kontor.date(2024, 1, 31):add_months(1)) == '2024-02-29')\n"
                      "assert(tostring(d:end_of_month()) == '2026-11-30')\n"
+                     "assert(tostring(kontor.date('9999-12-01'):end_of_month()) == '9999-12-31')\n"
+                     "assert(tostring(kontor.date('2024-02-01'):end_of_month()) == '2024-02-29')\n"
                      "assert(tostring(d:start_of_month()) == '2026-11-01')\n"
                      "assert(d < '2026-11-24' and d <= d and '2026-01-01' < d)\n"
                      "assert(d == kontor.today() and d ~= kontor.date('2026-11-24'))\n"
@@ -82,6 +84,8 @@ static void dates_refuse_what_is_none(void **state)
     assert_breaks(w, "return kontor.date('2026-02-30')", "not a date");
     assert_breaks(w, "return kontor.date(2026, 2, 30)", "there is no day 2026-2-30");
     assert_breaks(w, "return kontor.instant('noon')", "not an instant");
+    assert_breaks(w, "return record.date:add_months(100000)", "out of the calendar");
+    assert_breaks(w, "return record.date:add_months(-24320)", "out of the calendar");
     assert_breaks(w, "return record.date < 5", "a date is expected");
     assert_breaks(w, "return record.date.yaer", "has no 'yaer'");
     assert_breaks(w, "record.date.year = 1", "cannot be changed");
