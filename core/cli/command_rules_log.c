@@ -14,11 +14,15 @@ static const msgpack_object *list_of(const msgpack_object *map, const char *name
 
 /* --- log --- */
 
-/* "+new.lua ~changed.lua -gone.lua", in the zone. */
+/* A line has room for so many; --json tells all. */
+#define FILES_TOLD 3u
+
+/* "+new.lua ~changed.lua -gone.lua and 2 more", in the zone. */
 static msgpack_object files_in_short(struct cli *cli, const msgpack_object *files)
 {
     struct text out = {.at = NULL};
-    for (uint32_t i = 0; i < files->via.array.size; i++) {
+    uint32_t count = files->via.array.size, told = count > FILES_TOLD + 1 ? FILES_TOLD : count;
+    for (uint32_t i = 0; i < told; i++) {
         const msgpack_object *file = &files->via.array.ptr[i];
         const msgpack_object *name = object_get(file, "name"), *what = object_get(file, "what");
         if (!name || name->type != MSGPACK_OBJECT_STR || !what)
@@ -29,12 +33,14 @@ static msgpack_object files_in_short(struct cli *cli, const msgpack_object *file
                                                          : "~");
         text_add(&out, name->via.str.ptr, name->via.str.size);
     }
+    if (told < count)
+        text_add_format(&out, cli->chinese ? " 等另外 %u 个" : " and %u more", count - told);
     char *copy = build_memory(cli->zone, out.length + 1);
     if (out.length)
         memcpy(copy, out.at, out.length);
-    msgpack_object told = build_text_of(copy, out.length);
+    msgpack_object line = build_text_of(copy, out.length);
     text_free(&out);
-    return told;
+    return line;
 }
 
 static const char *told_note(struct cli *cli, const msgpack_object *revision)
