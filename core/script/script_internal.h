@@ -25,8 +25,13 @@ int luaL_error(lua_State *lua, const char *format, ...) __attribute__((noreturn)
 #define SCRIPT_COMPARE_BYTES 8
 /** Rules' time in one request: a backstop for the few things that steps measure badly. */
 #define SCRIPT_TIME_LIMIT_US 10000000
-/** Between two looks at the budget, usually some microseconds apart; what is slower costs this. */
-#define SCRIPT_SLOW_US      100
+/** Between two looks at the budget, usually some microseconds apart; what is slower costs this.
+ * Under the thread sanitizer everything is. */
+#ifdef __SANITIZE_THREAD__
+#define SCRIPT_SLOW_US 100000
+#else
+#define SCRIPT_SLOW_US 100
+#endif
 #define SCRIPT_STEPS_PER_US 5
 /** Longest text a rule can build: no field holds more. */
 #define SCRIPT_TEXT_BYTES (512u << 10)
