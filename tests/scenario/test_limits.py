@@ -368,7 +368,7 @@ class Requests(LimitsCase):
 
     def test_rules_that_work_too_much(self):
         # Given few steps and little memory for rules, and one that counts, and one that hoards,
-        self.start("--rule-steps", "100000", "--rule-bytes", "4M")
+        self.start("--rule-steps", "500000", "--rule-bytes", "4M")
         self.admin.call("rules.push", {"files": {"work.lua": """
             rule{ on = "parties.party.before_create", name = "counts", check = function(party)
               local last = party.name == "Long" and 1000000 or 1000
