@@ -42,11 +42,6 @@ static const struct kt_role *find_role(const struct access_table *table, const c
     return NULL;
 }
 
-bool access_role_exists(const struct access_table *table, const char *role)
-{
-    return find_role(table, role) != NULL;
-}
-
 static bool grants(const struct kt_role *role, const char *permission)
 {
     for (size_t i = 0; i < role->grants.count; i++) {

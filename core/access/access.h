@@ -23,8 +23,6 @@ void access_table_free(struct access_table *table);
 bool access_may(const struct kt_ctx *ctx, const struct access_table *table, const char *permission);
 /** Of the user, whoever acts. */
 bool access_has_role(const struct kt_ctx *ctx, const char *role);
-/** A role of an enabled module? */
-bool access_role_exists(const struct access_table *table, const char *role);
 /** KT_OK or KT_DENIED with an error naming the permission. */
 enum kt_status access_require(struct kt_ctx *ctx, const char *permission);
 

@@ -13,6 +13,9 @@
 
 #define US_PER_SECOND INT64_C(1000000)
 #define US_PER_DAY    (86400 * US_PER_SECOND)
+/** 0001-01-01 and 9999-12-31: what kt_date_parse reads. */
+#define FIRST_DAY INT64_C(-719162)
+#define LAST_DAY  INT64_C(2932896)
 /** Furthest that one step goes: more than all of the calendar. */
 #define DAYS_MOST    INT64_C(4000000)
 #define SECONDS_MOST (DAYS_MOST * 86400)
@@ -70,10 +73,7 @@ static int64_t check_step(lua_State *lua, int index, const char *what, int64_t m
 
 static void push_moved_date(lua_State *lua, kt_date date, int64_t days)
 {
-    kt_date first, last;
-    (void)kt_date_parse("0001-01-01", 10, &first);
-    (void)kt_date_parse("9999-12-31", 10, &last);
-    if (date + days < first || date + days > last)
+    if (date + days < FIRST_DAY || date + days > LAST_DAY)
         luaL_error(lua, "the date is out of the calendar");
     script_push_date(lua, (kt_date)(date + days));
 }
@@ -235,11 +235,8 @@ kt_instant_us script_check_instant(lua_State *lua, int index)
 
 static void push_moved_instant(lua_State *lua, kt_instant_us at, int64_t seconds)
 {
-    kt_date first, last;
-    (void)kt_date_parse("0001-01-01", 10, &first);
-    (void)kt_date_parse("9999-12-31", 10, &last);
     int64_t moved = at / US_PER_SECOND + seconds;
-    if (moved < (int64_t)first * 86400 || moved >= ((int64_t)last + 1) * 86400)
+    if (moved < FIRST_DAY * 86400 || moved >= (LAST_DAY + 1) * 86400)
         luaL_error(lua, "the instant is out of the calendar");
     script_push_instant(lua, at + seconds * US_PER_SECOND);
 }
@@ -338,41 +335,36 @@ static int refuse_change(lua_State *lua)
     return luaL_error(lua, "a date or an instant cannot be changed: calculate a new one");
 }
 
-static void open_kind(lua_State *lua, const char *kind, const luaL_Reg *events,
-                      lua_CFunction member, const luaL_Reg *methods)
+static void add_members(lua_State *lua, const char *kind, lua_CFunction member,
+                        const luaL_Reg *methods)
 {
-    luaL_newmetatable(lua, kind);
-    luaL_setfuncs(lua, events, 0);
+    luaL_getmetatable(lua, kind);
     lua_newtable(lua);
     luaL_setfuncs(lua, methods, 0);
     lua_pushcclosure(lua, member, 1);
     lua_setfield(lua, -2, "__index");
-    lua_pushcfunction(lua, refuse_change);
-    lua_setfield(lua, -2, "__newindex");
-    lua_pushboolean(lua, 0);
-    lua_setfield(lua, -2, "__metatable");
     lua_pop(lua, 1);
 }
 
 void script_open_date(lua_State *lua)
 {
-    static const luaL_Reg date_events[] = {{"__add", date_add},  {"__sub", date_subtract},
-                                           {"__lt", date_less},  {"__le", date_less_equal},
-                                           {"__eq", date_equal}, {"__tostring", date_text},
-                                           {NULL, NULL}};
+    static const luaL_Reg date_events[] = {{"__add", date_add},           {"__sub", date_subtract},
+                                           {"__lt", date_less},           {"__le", date_less_equal},
+                                           {"__eq", date_equal},          {"__tostring", date_text},
+                                           {"__newindex", refuse_change}, {NULL, NULL}};
     static const luaL_Reg date_methods[] = {{"add_months", add_months},
                                             {"start_of_month", start_of_month},
                                             {"end_of_month", end_of_month},
                                             {"instant", date_instant},
                                             {NULL, NULL}};
-    static const luaL_Reg instant_events[] = {{"__add", instant_add},
-                                              {"__sub", instant_subtract},
-                                              {"__lt", instant_less},
-                                              {"__le", instant_less_equal},
-                                              {"__eq", instant_equal},
-                                              {"__tostring", instant_text},
-                                              {NULL, NULL}};
+    static const luaL_Reg instant_events[] = {
+        {"__add", instant_add},        {"__sub", instant_subtract},
+        {"__lt", instant_less},        {"__le", instant_less_equal},
+        {"__eq", instant_equal},       {"__tostring", instant_text},
+        {"__newindex", refuse_change}, {NULL, NULL}};
     static const luaL_Reg instant_methods[] = {{"date", instant_date}, {NULL, NULL}};
-    open_kind(lua, DATE, date_events, date_member, date_methods);
-    open_kind(lua, INSTANT, instant_events, instant_member, instant_methods);
+    script_open_kind(lua, DATE, date_events);
+    add_members(lua, DATE, date_member, date_methods);
+    script_open_kind(lua, INSTANT, instant_events);
+    add_members(lua, INSTANT, instant_member, instant_methods);
 }

@@ -191,12 +191,10 @@ void script_open_decimal(lua_State *lua)
         {"__tostring", to_text}, {NULL, NULL}};
     static const luaL_Reg methods[] = {
         {"round", round_to}, {"abs", absolute}, {"is_zero", is_zero}, {"sign", sign}, {NULL, NULL}};
-    luaL_newmetatable(lua, DECIMAL);
-    luaL_setfuncs(lua, operators, 0);
+    script_open_kind(lua, DECIMAL, operators);
+    luaL_getmetatable(lua, DECIMAL);
     luaL_newlib(lua, methods);
     script_make_strict(lua, "a decimal");
     lua_setfield(lua, -2, "__index");
-    lua_pushboolean(lua, 0);
-    lua_setfield(lua, -2, "__metatable");
     lua_pop(lua, 1);
 }

@@ -145,13 +145,14 @@ static void read_heading(lua_State *lua, struct heading *heading, const char *wh
 
 /* --- Where it hangs --- */
 
-static bool has_verb(const struct schema_entity *entity, const char *verb)
+/* NULL when the moment is none of its transitions. */
+static const char *verb_of(const struct point *point)
 {
-    const struct kt_transitions *transitions = &entity->decl->transitions;
+    const struct kt_transitions *transitions = &point->entity->decl->transitions;
     for (size_t i = 0; i < transitions->count; i++)
-        if (strcmp(transitions->at[i].verb, verb) == 0)
-            return true;
-    return false;
+        if (strcmp(transitions->at[i].verb, point->moment) == 0)
+            return transitions->at[i].verb;
+    return NULL;
 }
 
 static void check_moment(lua_State *lua, const struct point *point)
@@ -165,7 +166,7 @@ static void check_moment(lua_State *lua, const struct point *point)
             return;
         script_guess_try(&guess, general[i]);
     }
-    if (has_verb(point->entity, point->moment))
+    if (verb_of(point))
         return;
     for (size_t i = 0; i < transitions->count; i++)
         script_guess_try(&guess, transitions->at[i].verb);
@@ -249,15 +250,6 @@ static void add_bind(struct script_set *set, struct script_bind bind)
     }
     set->binds = grow(set->binds, set->bind_count, &set->bind_capacity, sizeof(*set->binds));
     set->binds[set->bind_count++] = bind;
-}
-
-static const char *verb_of(const struct point *point)
-{
-    const struct kt_transitions *transitions = &point->entity->decl->transitions;
-    for (size_t i = 0; i < transitions->count; i++)
-        if (strcmp(transitions->at[i].verb, point->moment) == 0)
-            return transitions->at[i].verb;
-    return NULL;
 }
 
 static void add_moment(struct script_set *set, const struct point *point, uint32_t rule)

@@ -95,9 +95,5 @@ void script_open_label(lua_State *lua)
                                       {"__index", label_member},
                                       {"__newindex", refuse_change},
                                       {NULL, NULL}};
-    luaL_newmetatable(lua, LABEL);
-    luaL_setfuncs(lua, events, 0);
-    lua_pushboolean(lua, 0);
-    lua_setfield(lua, -2, "__metatable");
-    lua_pop(lua, 1);
+    script_open_kind(lua, LABEL, events);
 }

@@ -442,15 +442,6 @@ static int iterate_lines(lua_State *lua)
     return 3;
 }
 
-static void open_kind(lua_State *lua, const char *kind, const luaL_Reg *functions)
-{
-    luaL_newmetatable(lua, kind);
-    luaL_setfuncs(lua, functions, 0);
-    lua_pushboolean(lua, 0);
-    lua_setfield(lua, -2, "__metatable");
-    lua_pop(lua, 1);
-}
-
 void script_open_record(lua_State *lua)
 {
     static const luaL_Reg record[] = {{"__index", read_field},
@@ -463,6 +454,6 @@ void script_open_record(lua_State *lua)
                                      {"__len", count_lines},
                                      {"__pairs", iterate_lines},
                                      {NULL, NULL}};
-    open_kind(lua, RECORD, record);
-    open_kind(lua, LINES, lines);
+    script_open_kind(lua, RECORD, record);
+    script_open_kind(lua, LINES, lines);
 }

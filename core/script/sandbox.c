@@ -49,6 +49,15 @@ void script_make_readonly(lua_State *lua, const char *what)
     lua_setmetatable(lua, -2);
 }
 
+void script_open_kind(lua_State *lua, const char *kind, const luaL_Reg *events)
+{
+    luaL_newmetatable(lua, kind);
+    luaL_setfuncs(lua, events, 0);
+    lua_pushboolean(lua, 0);
+    lua_setfield(lua, -2, "__metatable");
+    lua_pop(lua, 1);
+}
+
 /* --- Errors --- */
 
 /* A caught error may be the budget's: then it goes on. */

@@ -245,6 +245,8 @@ void script_add_search_functions(lua_State *lua);
 void script_make_strict(lua_State *lua, const char *what);
 /** Replaces the table at the top by an empty one through which it can be read only. */
 void script_make_readonly(lua_State *lua, const char *what);
+/** A kind of userdata with these events, whose metatable rules cannot see. [-0, +0] */
+void script_open_kind(lua_State *lua, const char *kind, const luaL_Reg *events);
 /** Like luaL_tolstring, but without addresses: they differ from run to run. [-0, +1] */
 const char *script_to_text(lua_State *lua, int index, size_t *length);
 

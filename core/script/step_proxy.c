@@ -143,20 +143,12 @@ static int refuse_event(lua_State *lua)
     return luaL_error(lua, "event cannot be changed");
 }
 
-static void open_kind(lua_State *lua, const char *kind, lua_CFunction read, lua_CFunction refuse)
-{
-    luaL_newmetatable(lua, kind);
-    lua_pushcfunction(lua, read);
-    lua_setfield(lua, -2, "__index");
-    lua_pushcfunction(lua, refuse);
-    lua_setfield(lua, -2, "__newindex");
-    lua_pushboolean(lua, 0);
-    lua_setfield(lua, -2, "__metatable");
-    lua_pop(lua, 1);
-}
-
 void script_open_step(lua_State *lua)
 {
-    open_kind(lua, STEP, read_step, refuse_step);
-    open_kind(lua, EVENT, read_event, refuse_event);
+    static const luaL_Reg step[] = {
+        {"__index", read_step}, {"__newindex", refuse_step}, {NULL, NULL}};
+    static const luaL_Reg event[] = {
+        {"__index", read_event}, {"__newindex", refuse_event}, {NULL, NULL}};
+    script_open_kind(lua, STEP, step);
+    script_open_kind(lua, EVENT, event);
 }

@@ -159,9 +159,5 @@ void script_open_value(lua_State *lua)
                                          {"__len", count},
                                          {"__pairs", iterate},
                                          {NULL, NULL}};
-    luaL_newmetatable(lua, VALUE);
-    luaL_setfuncs(lua, functions, 0);
-    lua_pushboolean(lua, 0);
-    lua_setfield(lua, -2, "__metatable");
-    lua_pop(lua, 1);
+    script_open_kind(lua, VALUE, functions);
 }
